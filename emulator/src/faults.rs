@@ -1,0 +1,214 @@
+//! Faults of the wire and of the service, for any operation.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::wire::{ApiError, Service};
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// 400 `Throttling`, "Rate exceeded"; not carried out.
+    Throttle,
+    /// 403, as IAM refuses; not carried out.
+    Denied,
+    /// A 5xx status (500 `InternalFailure`, 503 `ServiceUnavailable`); not carried out.
+    Server(u16),
+    /// Any other error of the service; not carried out.
+    Error {
+        /// HTTP status.
+        status: u16,
+        /// Error code.
+        code: Cow<'static, str>,
+        /// Text for a person.
+        message: Cow<'static, str>,
+    },
+    /// No answer ever, the connection stays open; not carried out.
+    Hang,
+    /// The connection is reset; not carried out.
+    Reset,
+    /// Carried out, and answered after this long.
+    Slow(Duration),
+    /// Carried out, and answered 200 with a page that is no answer, as some proxies do.
+    Malformed,
+    /// Carried out, and answered 200 with the first half of the answer. Beware: the SDK's XML
+    /// readers take that for a whole answer in which the rest is absent.
+    Truncated,
+    /// Carried out, and the connection is reset before the answer.
+    AppliedThenReset,
+    /// Carried out, and never answered.
+    AppliedThenHang,
+    /// Carried out, and answered with a 5xx status.
+    AppliedThenServer(u16),
+}
+
+/// When and whether the operation itself is run.
+pub(crate) enum Effect {
+    Refuse(ApiError),
+    Hang { apply: bool },
+    Reset { apply: bool },
+    Slow(Duration),
+    Malformed,
+    Truncated,
+    ApplyThenRefuse(ApiError),
+}
+
+impl Fault {
+    pub(crate) fn effect(&self, service: Service, operation: &str, region: &str) -> Effect {
+        let server = |status: u16| match status {
+            503 => ApiError::new(503, "ServiceUnavailable", "Service is currently unavailable."),
+            _ => ApiError::new(
+                status,
+                "InternalFailure",
+                "An internal error has occurred. Please try your query again at a later time.",
+            ),
+        };
+        match self {
+            Self::Throttle => Effect::Refuse(ApiError::bad("Throttling", "Rate exceeded")),
+            Self::Denied => Effect::Refuse(denied(service, operation, region)),
+            Self::Server(status) => Effect::Refuse(server(*status)),
+            Self::Error { status, code, message } => {
+                Effect::Refuse(ApiError::new(*status, code.clone(), message.clone().into_owned()))
+            }
+            Self::Hang => Effect::Hang { apply: false },
+            Self::Reset => Effect::Reset { apply: false },
+            Self::Slow(delay) => Effect::Slow(*delay),
+            Self::Malformed => Effect::Malformed,
+            Self::Truncated => Effect::Truncated,
+            Self::AppliedThenReset => Effect::Reset { apply: true },
+            Self::AppliedThenHang => Effect::Hang { apply: true },
+            Self::AppliedThenServer(status) => Effect::ApplyThenRefuse(server(*status)),
+        }
+    }
+}
+
+fn denied(service: Service, operation: &str, region: &str) -> ApiError {
+    let (code, prefix) = match service {
+        Service::Rds => ("AccessDenied", "rds"),
+        Service::Route53 => ("AccessDenied", "route53"),
+        Service::CloudWatch => ("AccessDenied", "cloudwatch"),
+        Service::Sns => ("AuthorizationError", "sns"),
+    };
+    let account = crate::ACCOUNT;
+    ApiError::new(
+        403,
+        code,
+        format!(
+            "User: arn:aws:sts::{account}:assumed-role/failover/failover is not authorized to perform: \
+             {prefix}:{operation} in {region} because no identity-based policy allows the \
+             {prefix}:{operation} action"
+        ),
+    )
+}
+
+/// Which calls a fault or a hook is for. What is left out matches anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct On {
+    operation: Option<Cow<'static, str>>,
+    service: Option<Service>,
+    region: Option<String>,
+    target: Option<String>,
+}
+
+impl On {
+    /// Every call.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Calls of one operation, such as `UpdateHealthCheck`.
+    #[must_use]
+    pub fn operation(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { operation: Some(name.into()), ..Self::default() }
+    }
+
+    /// Calls of one service.
+    #[must_use]
+    pub fn service(service: Service) -> Self {
+        Self { service: Some(service), ..Self::default() }
+    }
+
+    /// Only in this region.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Only about this instance, health check, zone, topic or metric.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<String>) -> Self {
+        self.target = Some(target.into());
+        self
+    }
+
+    pub(crate) fn matches(&self, asked: &Asked) -> bool {
+        self.operation.as_ref().is_none_or(|operation| *operation == asked.operation)
+            && self.service.is_none_or(|service| service == asked.service)
+            && self.region.as_ref().is_none_or(|region| *region == asked.region)
+            && self.target.as_ref().is_none_or(|target| asked.target.as_ref() == Some(target))
+    }
+}
+
+impl From<&'static str> for On {
+    fn from(operation: &'static str) -> Self {
+        Self::operation(operation)
+    }
+}
+
+/// What a request turns out to be before it is carried out.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) service: Service,
+    pub(crate) operation: Cow<'static, str>,
+    pub(crate) region: String,
+    pub(crate) target: Option<String>,
+}
+
+/// Faults in waiting. The first that matches is taken.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<(On, Fault, Option<u64>)>);
+
+impl Faults {
+    /// For the next matching call.
+    pub fn once(&mut self, on: impl Into<On>, fault: Fault) {
+        self.times(1, on, fault);
+    }
+
+    /// For the next `count` matching calls.
+    pub fn times(&mut self, count: u64, on: impl Into<On>, fault: Fault) {
+        if count > 0 {
+            self.0.push((on.into(), fault, Some(count)));
+        }
+    }
+
+    /// For every matching call until [`Faults::clear`].
+    pub fn standing(&mut self, on: impl Into<On>, fault: Fault) {
+        self.0.push((on.into(), fault, None));
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Whether none is waiting.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn take(&mut self, asked: &Asked) -> Option<Fault> {
+        let index = self.0.iter().position(|(on, _, _)| on.matches(asked))?;
+        let (_, fault, left) = &mut self.0[index];
+        match left {
+            Some(1) => Some(self.0.remove(index).1),
+            Some(count) => {
+                *count -= 1;
+                Some(fault.clone())
+            }
+            None => Some(fault.clone()),
+        }
+    }
+}

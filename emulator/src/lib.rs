@@ -1,0 +1,72 @@
+//! A strict local RDS, Route 53, CloudWatch and SNS for development; never deployed.
+//!
+//! The real SDK clients, and a release binary by `AWS_ENDPOINT_URL`, call it by the real wire
+//! protocols. What AWS refuses, it refuses; what it does not implement, it says loudly.
+//!
+//! # Layout
+//! - [`World`]: the state of everything, a synchronous machine without a clock of its own.
+//! - [`Emulator`]: a world and a clock behind two front doors: [`Emulator::listen`] (TCP) and
+//!   [`Emulator::http_client`] (in process, for simulated time and millions of calls).
+//! - `rds`, `route53`, `cloudwatch`, `sns`: the operations; `front` and `wire`: what the protocols
+//!   share.
+//! - [`Faults`] and [`On`]: what goes wrong, and with which calls.
+//! - [`Call`], [`Event`], [`Change`]: what was called and what changed.
+//! - [`DnsClient`]: what a client with a cache connects to.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use emulator::{Emulator, HealthCheck, Instance, World};
+//!
+//! let primary = Instance::new("us-east-1", "orders-primary");
+//! let mut world = World::new();
+//! world.add(Instance::replica_of(&primary, "us-east-1", "orders-replica"));
+//! world.add(primary);
+//! world.add_health_check(HealthCheck::switch("orders"));
+//! let server = Emulator::new(world, jiff::Timestamp::now).listen().await?;
+//! println!("AWS_ENDPOINT_URL={}", server.url());
+//! # Ok(())
+//! # }
+//! ```
+
+mod alarm;
+mod cbor;
+mod cloudwatch;
+mod dns;
+mod emulator;
+mod faults;
+mod front;
+mod health;
+mod inprocess;
+mod instance;
+mod lifecycle;
+mod metric;
+mod rds;
+mod rds_describe;
+mod rds_events;
+mod record;
+mod route53;
+mod server;
+mod sns;
+mod tags;
+mod wire;
+mod world;
+mod zone;
+
+pub use alarm::{Alarm, AlarmState, Comparison};
+pub use dns::{Answer, DnsClient};
+pub use emulator::Emulator;
+pub use faults::{Fault, Faults, On};
+pub use health::{HealthCheck, InsufficientData};
+pub use instance::{Instance, Source, StatusInfo};
+pub use lifecycle::Promotion;
+pub use metric::Dimensions;
+pub use rds_events::RdsEvent;
+pub use record::{Actor, Call, Change, Event, Outcome};
+pub use server::Server;
+pub use sns::Message;
+pub use wire::Service;
+pub use world::{Reply, World};
+pub use zone::{Failover, RecordSet};
+
+/// The account that owns everything.
+pub const ACCOUNT: &str = "123456789012";

@@ -1,0 +1,334 @@
+//! The operations of RDS.
+
+use bytes::Bytes;
+
+use crate::faults::Asked;
+use crate::instance::{Instance, Source, arn};
+use crate::lifecycle::Known;
+use crate::rds_describe::{describe, instance_answer};
+use crate::rds_events::{RdsEvent, describe_events};
+use crate::record::Change;
+use crate::wire::{ApiError, ApiResult, Params};
+use crate::world::World;
+
+#[derive(Debug, Default)]
+pub(crate) struct Rds {
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) events: Vec<RdsEvent>,
+    pub(crate) known: Known,
+    keys: u64,
+}
+
+impl Rds {
+    pub(crate) fn next_key(&mut self) -> u64 {
+        self.keys += 1;
+        self.keys
+    }
+}
+
+pub(crate) fn run(
+    world: &mut World,
+    asked: &Asked,
+    params: Params<'_>,
+    request_id: &str,
+) -> ApiResult<Bytes> {
+    let region = asked.region.as_str();
+    let (operation, key) = match asked.operation.as_ref() {
+        "DescribeDBInstances" => return describe(world, region, params, request_id),
+        "DescribeEvents" => return describe_events(world, region, params, request_id),
+        "PromoteReadReplica" => ("PromoteReadReplica", promote(world, region, params)?),
+        "StopDBInstance" => ("StopDBInstance", stop(world, region, params)?),
+        "StartDBInstance" => ("StartDBInstance", start(world, region, params)?),
+        "RebootDBInstance" => ("RebootDBInstance", reboot(world, region, params)?),
+        "DeleteDBInstance" => ("DeleteDBInstance", delete(world, region, params)?),
+        "ModifyDBInstance" => ("ModifyDBInstance", modify(world, region, params)?),
+        "CreateDBInstanceReadReplica" => {
+            ("CreateDBInstanceReadReplica", create_replica(world, region, params)?)
+        }
+        other => return Err(ApiError::not_emulated(format_args!("rds:{other}"))),
+    };
+    let instance = world.rds.instances.iter().find(|i| i.key == key);
+    let instance = instance.ok_or_else(|| not_found(""))?;
+    Ok(instance_answer(world, operation, instance, request_id))
+}
+
+pub(crate) fn not_found(id: &str) -> ApiError {
+    ApiError::new(404, "DBInstanceNotFound", format!("DBInstance {id} not found."))
+}
+
+fn invalid_state(message: impl Into<String>) -> ApiError {
+    ApiError::bad("InvalidDBInstanceState", message)
+}
+
+fn invalid_value(message: impl Into<String>) -> ApiError {
+    ApiError::bad("InvalidParameterValue", message)
+}
+
+fn invalid_combination(message: impl Into<String>) -> ApiError {
+    ApiError::bad("InvalidParameterCombination", message)
+}
+
+/// Identifiers begin with a letter, have letters, digits and hyphens, no two hyphens in a row and
+/// none at the end, and at most 63 characters.
+pub(crate) fn check_identifier(name: &str, id: &str) -> ApiResult<()> {
+    let good = id.starts_with(|c: char| c.is_ascii_alphabetic())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !id.contains("--")
+        && !id.ends_with('-')
+        && id.len() <= 63;
+    if good {
+        return Ok(());
+    }
+    Err(invalid_value(format!(
+        "The parameter {name} is not a valid identifier. Identifiers must begin with a letter; must contain only \
+         ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
+    )))
+}
+
+/// The instance that an identifier or an ARN names in the region of the request.
+pub(crate) fn find<'w>(world: &'w World, region: &str, name: &str) -> ApiResult<&'w Instance> {
+    let id = match name.strip_prefix("arn:") {
+        None => name,
+        Some(_) => {
+            let id = name.rsplit(':').next().unwrap_or_default();
+            if !name.eq_ignore_ascii_case(&arn(region, id)) {
+                return Err(invalid_value(
+                    "The specified resource name does not match an RDS resource in this region.",
+                ));
+            }
+            id
+        }
+    };
+    check_identifier("DBInstanceIdentifier", id)?;
+    let instances = world.rds.instances.iter();
+    instances
+        .filter(|i| i.region == region)
+        .find(|i| i.id.eq_ignore_ascii_case(id))
+        .ok_or_else(|| not_found(id))
+}
+
+/// As [`find`], for the operations that take no ARN.
+fn find_by_identifier<'w>(
+    world: &'w World,
+    region: &str,
+    params: &mut Params<'_>,
+) -> ApiResult<&'w Instance> {
+    let id = params.require("DBInstanceIdentifier")?;
+    check_identifier("DBInstanceIdentifier", &id)?;
+    find(world, region, &id)
+}
+
+fn must_be(instance: &Instance, status: &str) -> ApiResult<()> {
+    if instance.status == status {
+        return Ok(());
+    }
+    Err(invalid_state(format!("Instance {} is not in {status} state.", instance.id)))
+}
+
+fn promote(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
+    let key = find_by_identifier(world, region, &mut params)?.key;
+    let retention = params.take_parsed::<u32>("BackupRetentionPeriod")?;
+    params.take("PreferredBackupWindow");
+    params.finish()?;
+    let retention = retention.unwrap_or(1);
+    check_retention(retention)?;
+    world.accept_promotion(key)?;
+    if let Some(instance) = world.by_key(key) {
+        instance.backup_retention = retention;
+    }
+    Ok(key)
+}
+
+fn check_retention(days: u32) -> ApiResult<()> {
+    if days <= 35 {
+        return Ok(());
+    }
+    Err(invalid_value(format!(
+        "Invalid backup retention period: {days}. Retention period must be between 0 and 35."
+    )))
+}
+
+impl World {
+    pub(crate) fn accept_promotion(&mut self, key: u64) -> ApiResult<()> {
+        let instance = self.by_key(key).ok_or_else(|| not_found(""))?;
+        if instance.engine.starts_with("aurora") || instance.source.is_none() {
+            return Err(invalid_state("DB Instance is not a read replica."));
+        }
+        if instance.promoting_since.is_some() {
+            return Err(invalid_state(format!("DB Instance {} is already being promoted.", instance.id)));
+        }
+        must_be(instance, "available")?;
+        self.run_promotion(key);
+        Ok(())
+    }
+}
+
+fn stop(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
+    let instance = find_by_identifier(world, region, &mut params)?;
+    let key = instance.key;
+    params.finish()?;
+    must_be(instance, "available")?;
+    if instance.source.is_some() {
+        return Err(invalid_state(format!("Cannot stop or start a read replica: {}.", instance.id)));
+    }
+    if world.rds.instances.iter().any(|i| i.replicates_from(instance)) {
+        return Err(invalid_state(format!(
+            "Cannot stop or start a DB instance that has read replicas: {}.",
+            instance.id
+        )));
+    }
+    world.pass_through(key, &["stopping", "stopped"]);
+    Ok(key)
+}
+
+fn start(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
+    let instance = find_by_identifier(world, region, &mut params)?;
+    let key = instance.key;
+    params.finish()?;
+    must_be(instance, "stopped")?;
+    world.pass_through(key, &["starting", "available"]);
+    Ok(key)
+}
+
+fn reboot(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
+    let instance = find_by_identifier(world, region, &mut params)?;
+    let (key, id) = (instance.key, instance.arn());
+    let failover = params.take_bool("ForceFailover")?;
+    params.finish()?;
+    must_be(instance, "available")?;
+    if failover && !instance.multi_az {
+        return Err(invalid_combination("You can't specify ForceFailover for a Single-AZ DB instance."));
+    }
+    let step = world.step;
+    if failover {
+        world.push_event(RdsEvent::new(&id, "RDS-EVENT-0013"));
+        let id = id.clone();
+        world.after(step, move |world| {
+            world.push_event(RdsEvent::new(&id, "RDS-EVENT-0049"));
+        });
+    }
+    world.after(step, move |world| {
+        world.push_event(RdsEvent::new(&id, "RDS-EVENT-0006"));
+    });
+    world.pass_through(key, &["rebooting", "available"]);
+    Ok(key)
+}
+
+fn delete(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
+    let instance = find_by_identifier(world, region, &mut params)?;
+    let key = instance.key;
+    let skip = params.take_bool("SkipFinalSnapshot")?;
+    let snapshot = params.take("FinalDBSnapshotIdentifier");
+    params.take_bool("DeleteAutomatedBackups")?;
+    params.finish()?;
+    if skip == snapshot.is_some() {
+        return Err(invalid_combination(
+            "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+        ));
+    }
+    if instance.status == "deleting" {
+        return Err(invalid_state(format!("Instance {} is already being deleted.", instance.id)));
+    }
+    if instance.deletion_protection {
+        return Err(invalid_combination(
+            "Cannot delete protected DB Instance, please disable deletion protection and try again.",
+        ));
+    }
+    world.pass_through(key, &["deleting"]);
+    world.after(world.step, move |world| world.remove(key));
+    Ok(key)
+}
+
+fn modify(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
+    let instance = find_by_identifier(world, region, &mut params)?;
+    let (key, id) = (instance.key, instance.id.clone());
+    let at_once = params.take_bool("ApplyImmediately")?;
+    let new_id = params.take("NewDBInstanceIdentifier");
+    let storage = params.take_parsed::<u32>("AllocatedStorage")?;
+    let class = params.take("DBInstanceClass");
+    let retention = params.take_parsed::<u32>("BackupRetentionPeriod")?;
+    let protection = params.take_parsed::<bool>("DeletionProtection")?;
+    params.finish()?;
+    if !["available", "storage-full", "storage-optimization"].contains(&instance.status.as_str()) {
+        must_be(instance, "available")?;
+    }
+    if storage.is_some_and(|storage| storage < instance.storage) {
+        return Err(invalid_combination(
+            "Requested storage size cannot be less than the current storage size.",
+        ));
+    }
+    retention.map_or(Ok(()), check_retention)?;
+    if let Some(new_id) = &new_id {
+        check_identifier("NewDBInstanceIdentifier", new_id)?;
+        if find(world, region, new_id).is_ok() {
+            return Err(already_exists());
+        }
+    }
+    let step = world.step;
+    world.changed(Change::InstanceModified { instance: id });
+    if let (Some(instance), Some(protection)) = (world.by_key(key), protection) {
+        instance.deletion_protection = protection;
+    }
+    // What is not applied at once waits for a maintenance window, which never comes here.
+    if !at_once {
+        return Ok(key);
+    }
+    if let Some(new_id) = new_id {
+        world.pass_through(key, &["renaming", "available"]);
+        world.after(step, move |world| world.rename(key, &new_id));
+    } else if storage.is_some() || class.is_some() || retention.is_some() {
+        world.pass_through(key, &["modifying", "available"]);
+        world.after(step, move |world| {
+            if let Some(instance) = world.by_key(key) {
+                instance.storage = storage.unwrap_or(instance.storage);
+                instance.backup_retention = retention.unwrap_or(instance.backup_retention);
+                if let Some(class) = class {
+                    instance.class = class;
+                }
+            }
+        });
+    }
+    Ok(key)
+}
+
+fn already_exists() -> ApiError {
+    ApiError::bad("DBInstanceAlreadyExists", "DB Instance already exists")
+}
+
+fn create_replica(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
+    let id = params.require("DBInstanceIdentifier")?.to_ascii_lowercase();
+    check_identifier("DBInstanceIdentifier", &id)?;
+    let name = params.require("SourceDBInstanceIdentifier")?;
+    let class = params.take("DBInstanceClass");
+    let multi_az = params.take_bool("MultiAZ")?;
+    params.take("PreSignedUrl");
+    params.finish()?;
+    if find(world, region, &id).is_ok() {
+        return Err(already_exists());
+    }
+    let source = if name.starts_with("arn:") {
+        world.instance(&name).ok_or_else(|| not_found(&name))?
+    } else {
+        find(world, region, &name)?
+    };
+    must_be(source, "available")?;
+    if source.backup_retention == 0 {
+        return Err(invalid_state(
+            "Automated backups are not enabled for this database instance. To enable automated backups, use \
+             ModifyDBInstance to set the backup retention period to a non-zero value.",
+        ));
+    }
+    let replica = Instance::replica_of(source, region, &id);
+    let source = Source::Instance { region: source.region.clone(), id: source.id.clone() };
+    world.add(Instance {
+        class: class.unwrap_or_else(|| replica.class.clone()),
+        multi_az,
+        source: Some(source),
+        created: world.now,
+        ..replica
+    });
+    let key = world.rds.instances.last().map_or(0, |i| i.key);
+    world.changed(Change::InstanceCreated { instance: id });
+    world.pass_through(key, &["creating", "available"]);
+    Ok(key)
+}

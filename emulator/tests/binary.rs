@@ -1,0 +1,29 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+//! The binary, as a person starts it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+#[test]
+fn the_binary_says_where_it_listens_and_does_what_it_is_told() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_emulator"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let hello: serde_json::Value = serde_json::from_str(&output.next().unwrap().unwrap()).unwrap();
+    assert!(hello["url"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    let mut ask = |command: &str| {
+        writeln!(input, "{command}").unwrap();
+        output.next().unwrap().unwrap()
+    };
+    assert!(ask("dns").starts_with("orders-primary."));
+    assert_eq!(ask("flags true true"), "ok");
+    assert!(ask("dns").starts_with("orders-replica."));
+    assert_eq!(ask("status orders-primary storage-full"), "ok");
+    assert_eq!(ask("status nobody failed"), "there is no instance nobody");
+    writeln!(input, "quit").unwrap();
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,258 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
+//! RDS as the real client sees it.
+
+mod common;
+
+use aws_sdk_rds::error::ProvideErrorMetadata;
+use aws_sdk_rds::types::DbInstance;
+use common::{Clients, emulator, inprocess, inprocess_in, world};
+use emulator::{Actor, Change, Instance};
+use std::time::Duration;
+
+async fn describe(clients: &Clients, id: &str) -> Result<DbInstance, String> {
+    let answer = clients.rds.describe_db_instances().db_instance_identifier(id);
+    match answer.send().await {
+        Ok(found) => Ok(found.db_instances().first().unwrap().clone()),
+        Err(error) => Err(error.code().unwrap_or("none").to_owned()),
+    }
+}
+
+async fn status(clients: &Clients, id: &str) -> String {
+    let found = describe(clients, id).await.unwrap();
+    found.db_instance_status().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_replica_names_its_source_by_identifier_or_across_regions_by_arn() {
+    let mut world = world();
+    let primary = world.instance("orders-primary").unwrap().clone();
+    world.add(Instance::replica_of(&primary, "eu-west-1", "orders-far"));
+    let (emulator, _) = emulator(world);
+    let near = describe(&inprocess(&emulator), "orders-replica").await.unwrap();
+    assert_eq!(near.read_replica_source_db_instance_identifier(), Some("orders-primary"));
+    assert_eq!(near.status_infos()[0].status(), Some("replicating"));
+    assert_eq!(near.status_infos()[0].normal(), Some(true));
+    let far = inprocess_in(&emulator, "eu-west-1");
+    let far = describe(&far, "orders-far").await.unwrap();
+    assert_eq!(far.read_replica_source_db_instance_identifier(), Some(primary.arn().as_str()));
+    let source = describe(&inprocess(&emulator), &primary.arn()).await.unwrap();
+    assert_eq!(
+        source.read_replica_db_instance_identifiers(),
+        ["orders-replica", "arn:aws:rds:eu-west-1:123456789012:db:orders-far"]
+    );
+    assert_eq!(source.endpoint().unwrap().port(), Some(5432));
+}
+
+#[tokio::test]
+async fn an_instance_is_found_in_its_own_region_only() {
+    let (emulator, _) = emulator(world());
+    let elsewhere = inprocess_in(&emulator, "eu-west-1");
+    let missing = describe(&elsewhere, "orders-primary").await;
+    assert_eq!(missing.unwrap_err(), "DBInstanceNotFound");
+    let all = elsewhere.rds.describe_db_instances().send().await.unwrap();
+    assert!(all.db_instances().is_empty());
+    let all = inprocess(&emulator).rds.describe_db_instances().send().await;
+    assert_eq!(all.unwrap().db_instances().len(), 2);
+}
+
+#[tokio::test]
+async fn a_promotion_shows_modifying_with_the_source_still_there_and_only_then_ends() {
+    let (emulator, clock) = emulator(world());
+    let clients = inprocess(&emulator);
+    let promote = || clients.rds.promote_read_replica().db_instance_identifier("orders-replica");
+    let answer = promote().send().await.unwrap();
+    assert_eq!(answer.db_instance().unwrap().db_instance_status(), Some("available"));
+    let again = promote().send().await.unwrap_err();
+    assert_eq!(again.code(), Some("InvalidDBInstanceState"));
+    clock.pass(19);
+    assert_eq!(status(&clients, "orders-replica").await, "available");
+    clock.pass(1);
+    let during = describe(&clients, "orders-replica").await.unwrap();
+    assert_eq!(during.db_instance_status(), Some("modifying"));
+    assert!(during.read_replica_source_db_instance_identifier().is_some());
+    clock.pass(240);
+    let after = describe(&clients, "orders-replica").await.unwrap();
+    assert_eq!(after.db_instance_status(), Some("available"));
+    assert!(after.read_replica_source_db_instance_identifier().is_none());
+    assert!(after.status_infos().is_empty());
+    let late = promote().send().await.unwrap_err();
+    assert_eq!(late.code(), Some("InvalidDBInstanceState"));
+    let world = emulator.world();
+    let accepted = |event: &&emulator::Event| matches!(event.change, Change::PromotionAccepted { .. });
+    assert_eq!(world.history().iter().filter(accepted).count(), 1);
+    assert_eq!(world.count("PromoteReadReplica"), 3);
+    assert_eq!(world.writes().count(), 3);
+}
+
+#[tokio::test]
+async fn only_an_available_replica_can_be_promoted() {
+    let mut world = world();
+    world.set_status("orders-replica", "backing-up");
+    let (emulator, _) = emulator(world);
+    let clients = inprocess(&emulator);
+    for (id, code) in [
+        ("orders-replica", "InvalidDBInstanceState"),
+        ("orders-primary", "InvalidDBInstanceState"),
+        ("orders-nobody", "DBInstanceNotFound"),
+        ("-orders", "InvalidParameterValue"),
+    ] {
+        let refused = clients.rds.promote_read_replica().db_instance_identifier(id);
+        let refused = refused.send().await.unwrap_err();
+        assert_eq!(refused.code(), Some(code), "{id}");
+    }
+    assert!(emulator.world().calls().iter().all(|call| call.changes.is_empty()));
+}
+
+#[tokio::test]
+async fn a_promotion_that_takes_no_effect_leaves_an_available_replica() {
+    let mut world = world();
+    world.promotion.takes_effect = false;
+    let (emulator, clock) = emulator(world);
+    let clients = inprocess(&emulator);
+    let promote = || clients.rds.promote_read_replica().db_instance_identifier("orders-replica");
+    promote().send().await.unwrap();
+    clock.pass(3600);
+    let after = describe(&clients, "orders-replica").await.unwrap();
+    assert_eq!(after.db_instance_status(), Some("available"));
+    assert!(after.read_replica_source_db_instance_identifier().is_some());
+    promote().send().await.unwrap();
+}
+
+#[tokio::test]
+async fn deleting_a_source_promotes_its_replicas_but_not_a_postgresql_one_elsewhere() {
+    let mut world = world();
+    let primary = world.instance("orders-primary").unwrap().clone();
+    world.add(Instance::replica_of(&primary, "eu-west-1", "orders-far"));
+    let (emulator, clock) = emulator(world);
+    let clients = inprocess(&emulator);
+    let delete = || clients.rds.delete_db_instance().db_instance_identifier("orders-primary");
+    let refused = delete().send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("InvalidParameterCombination"));
+    delete().skip_final_snapshot(true).send().await.unwrap();
+    assert_eq!(status(&clients, "orders-primary").await, "deleting");
+    clock.pass(60);
+    let gone = describe(&clients, "orders-primary").await;
+    assert_eq!(gone.unwrap_err(), "DBInstanceNotFound");
+    let near = describe(&clients, "orders-replica").await.unwrap();
+    assert!(near.read_replica_source_db_instance_identifier().is_none());
+    let far = describe(&inprocess_in(&emulator, "eu-west-1"), "orders-far").await.unwrap();
+    assert!(far.read_replica_source_db_instance_identifier().is_some());
+    assert_eq!(far.status_infos()[0].status(), Some("terminated"));
+    let world = emulator.world();
+    let promoted = world
+        .history()
+        .iter()
+        .filter(|event| event.by == Actor::Aws && matches!(event.change, Change::Promoted { .. }));
+    assert_eq!(promoted.count(), 1);
+}
+
+#[tokio::test]
+async fn an_instance_with_a_replica_cannot_be_stopped_and_one_without_comes_back() {
+    let mut world = world();
+    world.add(Instance::new("us-east-1", "alone"));
+    let (emulator, clock) = emulator(world);
+    let clients = inprocess(&emulator);
+    for id in ["orders-primary", "orders-replica"] {
+        let refused = clients.rds.stop_db_instance().db_instance_identifier(id);
+        let refused = refused.send().await.unwrap_err();
+        assert_eq!(refused.code(), Some("InvalidDBInstanceState"));
+    }
+    clients.rds.stop_db_instance().db_instance_identifier("alone").send().await.unwrap();
+    assert_eq!(status(&clients, "alone").await, "stopping");
+    clock.pass(60);
+    assert_eq!(status(&clients, "alone").await, "stopped");
+    clients.rds.start_db_instance().db_instance_identifier("alone").send().await.unwrap();
+    assert_eq!(status(&clients, "alone").await, "starting");
+    clock.pass(60);
+    assert_eq!(status(&clients, "alone").await, "available");
+}
+
+#[tokio::test]
+async fn a_forced_failover_needs_multi_az_and_leaves_events_without_their_id() {
+    let mut world = world();
+    let (emulator, clock) = {
+        world.instance_mut("orders-primary").unwrap().multi_az = true;
+        emulator(world)
+    };
+    let clients = inprocess(&emulator);
+    let reboot = |id: &str| clients.rds.reboot_db_instance().db_instance_identifier(id).force_failover(true);
+    let refused = reboot("orders-replica").send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("InvalidParameterCombination"));
+    reboot("orders-primary").send().await.unwrap();
+    assert_eq!(status(&clients, "orders-primary").await, "rebooting");
+    clock.pass(60);
+    assert_eq!(status(&clients, "orders-primary").await, "available");
+    let events = clients
+        .rds
+        .describe_events()
+        .source_identifier("orders-primary")
+        .source_type(aws_sdk_rds::types::SourceType::DbInstance)
+        .event_categories("failover")
+        .duration(10)
+        .send()
+        .await
+        .unwrap();
+    let messages: Vec<_> = events.events().iter().map(|e| e.message().unwrap()).collect();
+    assert_eq!(messages, ["A Multi-AZ failover has started", "A Multi-AZ failover has completed"]);
+    let refused = clients.rds.describe_events().source_identifier("orders-primary").send().await;
+    assert_eq!(refused.unwrap_err().code(), Some("InvalidParameterCombination"));
+}
+
+#[tokio::test]
+async fn after_a_rename_the_old_identifier_is_not_found_and_the_replica_follows_the_new_one() {
+    let (emulator, clock) = emulator(world());
+    let clients = inprocess(&emulator);
+    let rename = clients.rds.modify_db_instance().db_instance_identifier("orders-primary");
+    rename.new_db_instance_identifier("orders-old").apply_immediately(true).send().await.unwrap();
+    assert_eq!(status(&clients, "orders-primary").await, "renaming");
+    clock.pass(60);
+    let gone = describe(&clients, "orders-primary").await;
+    assert_eq!(gone.unwrap_err(), "DBInstanceNotFound");
+    assert_eq!(status(&clients, "orders-old").await, "available");
+    let replica = describe(&clients, "orders-replica").await.unwrap();
+    assert_eq!(replica.read_replica_source_db_instance_identifier(), Some("orders-old"));
+}
+
+#[tokio::test]
+async fn a_new_replica_of_a_promoted_instance_replicates_from_it() {
+    let (emulator, clock) = emulator(world());
+    let clients = inprocess(&emulator);
+    let create = || {
+        clients
+            .rds
+            .create_db_instance_read_replica()
+            .db_instance_identifier("orders-second")
+            .source_db_instance_identifier("orders-primary")
+    };
+    create().send().await.unwrap();
+    let refused = create().send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("DBInstanceAlreadyExists"));
+    assert!(describe(&clients, "orders-second").await.unwrap().endpoint().is_none());
+    clock.pass(60);
+    let second = describe(&clients, "orders-second").await.unwrap();
+    assert_eq!(second.db_instance_status(), Some("available"));
+    assert_eq!(second.read_replica_source_db_instance_identifier(), Some("orders-primary"));
+}
+
+#[tokio::test]
+async fn scripted_statuses_come_in_their_time() {
+    let mut world = world();
+    world.after(Duration::from_secs(30), |world| world.set_status("orders-primary", "storage-full"));
+    world.after(Duration::from_secs(90), |world| world.set_status("orders-primary", "available"));
+    let (emulator, clock) = emulator(world);
+    let clients = inprocess(&emulator);
+    assert_eq!(status(&clients, "orders-primary").await, "available");
+    clock.pass(30);
+    assert_eq!(status(&clients, "orders-primary").await, "storage-full");
+    clock.pass(60);
+    assert_eq!(status(&clients, "orders-primary").await, "available");
+}
+
+#[tokio::test]
+async fn what_the_emulator_does_not_implement_it_says_loudly() {
+    let (emulator, _) = emulator(world());
+    let clients = inprocess(&emulator);
+    let refused = clients.rds.describe_db_clusters().send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("NotEmulated"));
+    assert!(refused.message().unwrap().contains("rds:DescribeDBClusters"));
+}

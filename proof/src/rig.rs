@@ -1,0 +1,186 @@
+//! The real function over the emulator, in simulated time: for tests, the drill and the simulation.
+//!
+//! Needs tokio's paused clock (`#[tokio::test(start_paused = true)]`): waiting then costs no time.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use emulator::{Emulator, HealthCheck, Instance, RecordSet, World};
+use jiff::{SignedDuration, Timestamp};
+use rds_route53_failover::app::App;
+use rds_route53_failover::aws::{Aws, BEHAVIOUR};
+use rds_route53_failover::clock::Clock;
+use rds_route53_failover::config::Config;
+use rds_route53_failover::error::Failure;
+use rds_route53_failover::report::Report;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// The primary of the standard world.
+pub const PRIMARY: &str = "orders-primary";
+/// The replica of the standard world.
+pub const REPLICA: &str = "orders-replica";
+/// The health check of the standard world.
+pub const CHECK: &str = "11111111-2222-3333-4444-555555555555";
+/// The zone of the failover records.
+pub const ZONE: &str = "Z0ORDERS";
+/// The name of the failover records.
+pub const RECORD: &str = "db.orders.example";
+/// The function's region.
+pub const REGION: &str = "us-east-1";
+/// The notification topic of the standard world.
+pub const TOPIC: &str = "failover-alerts";
+
+/// Simulated time: tokio's clock from a given moment on.
+#[derive(Clone, Copy, Debug)]
+pub struct Time {
+    origin: Timestamp,
+    started: Instant,
+}
+
+impl Time {
+    /// Starts at a moment.
+    pub fn start(origin: Timestamp) -> Self {
+        Self { origin, started: Instant::now() }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.origin + SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::ZERO)
+    }
+}
+
+/// When simulated time begins.
+pub fn origin() -> Timestamp {
+    // 2026-01-31T12:00:00Z: any moment would do.
+    Timestamp::from_second(1_769_860_800).unwrap_or_default()
+}
+
+/// The standard world: a primary, its replica with a steady lag, a health check on the primary's failover record.
+pub fn world() -> World {
+    let mut world = World::new();
+    world.advance(origin());
+    let primary = Instance::new(REGION, PRIMARY);
+    let replica = Instance::replica_of(&primary, REGION, REPLICA);
+    let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
+    world.add(primary);
+    world.add(replica);
+    world.set_replica_lag(REPLICA, Some(0.5));
+    world.add_health_check(HealthCheck::tcp(CHECK, &to_primary, 5432));
+    world.add_zone(
+        ZONE,
+        "orders.example",
+        [RecordSet::primary(RECORD, &to_primary, CHECK), RecordSet::secondary(RECORD, &to_replica)],
+    );
+    world.add_topic(REGION, TOPIC);
+    world
+}
+
+/// The function over an emulator.
+pub struct Rig {
+    /// The world that the function sees.
+    pub emulator: Emulator,
+    /// Simulated time.
+    pub time: Time,
+    /// Every line of metrics so far.
+    pub metrics: Arc<Mutex<Vec<Value>>>,
+    environment: BTreeMap<String, String>,
+    app: App,
+}
+
+impl Rig {
+    /// The function with the standard configuration and these variables over it; an empty value unsets one.
+    ///
+    /// # Panics
+    /// If the configuration is faulty.
+    pub fn new(world: World, variables: &[(&str, &str)]) -> Self {
+        let time = Time::start(world.now());
+        let emulator = Emulator::new(world, move || time.now());
+        let mut environment: BTreeMap<String, String> = [
+            ("AWS_REGION", REGION),
+            ("PRIMARY_DB_INSTANCE_IDENTIFIER", PRIMARY),
+            ("FAILOVER_DB_INSTANCE_IDENTIFIER", REPLICA),
+            ("ROUTE53_HEALTH_CHECK_ID", CHECK),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        for (name, value) in variables {
+            environment.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let metrics = Arc::default();
+        let app = app(&emulator, &environment, &metrics);
+        Self { emulator, time, metrics, environment, app }
+    }
+
+    /// A new execution environment, with these variables over the ones it had.
+    #[must_use]
+    pub fn redeployed(mut self, variables: &[(&str, &str)]) -> Self {
+        for (name, value) in variables {
+            self.environment.insert((*name).to_owned(), (*value).to_owned());
+        }
+        self.app = app(&self.emulator, &self.environment, &self.metrics);
+        self
+    }
+
+    /// One invocation with a deadline of 15 minutes, or as long as Lambda allows.
+    ///
+    /// # Errors
+    /// As the function fails.
+    pub async fn invoke(&self, event: Value) -> Result<Report, Failure> {
+        self.invoke_within(event, Duration::from_secs(900)).await
+    }
+
+    /// One invocation with this much time.
+    ///
+    /// # Errors
+    /// As the function fails.
+    pub async fn invoke_within(&self, event: Value, timeout: Duration) -> Result<Report, Failure> {
+        let now = self.time.now();
+        let deadline = now + SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
+        self.app.handle(event, Clock::start(now, Some(deadline))).await
+    }
+
+    /// One tick.
+    ///
+    /// # Errors
+    /// As the function fails.
+    pub async fn tick(&self) -> Result<Report, Failure> {
+        self.invoke(json!({"action": "tick"})).await
+    }
+
+    /// Lets time pass.
+    pub async fn wait(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+fn app(emulator: &Emulator, environment: &BTreeMap<String, String>, metrics: &Arc<Mutex<Vec<Value>>>) -> App {
+    let config = Config::load(|name| environment.get(name).cloned());
+    let config = match config {
+        Ok(config) => config,
+        Err(faults) => panic!("{faults}"),
+    };
+    let region = environment.get("AWS_REGION").cloned().unwrap_or_else(|| REGION.to_owned());
+    let sdk = SdkConfig::builder()
+        .behavior_version(BEHAVIOUR())
+        .http_client(emulator.http_client())
+        .sleep_impl(TokioSleep::new())
+        .region(Region::new(region))
+        .endpoint_url("http://emulator.test")
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+            Credentials::for_tests(),
+        ))
+        .build();
+    let aws = Aws::new(sdk, &config.policy);
+    let lines = Arc::clone(metrics);
+    App::new(config, aws, move |line| {
+        if let Ok(line) = serde_json::from_str(line) {
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    })
+}

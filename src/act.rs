@@ -1,0 +1,401 @@
+//! Carries out what was decided. Every change is announced by a tag, carries the version that was read, and is
+//! read back; every step is safe to repeat.
+//!
+//! Two invocations may act at the same time, and a person at any time. So a tag is read back before the change it
+//! announces: the one that wrote last goes on, the other looks again.
+
+use std::time::Duration;
+
+use crate::aws::{Aws, RetryThrottlesOnly, blind, may_have_happened};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::{Failure, Kind};
+use crate::memory::{By, Memory, Move, Promotion, Tag};
+use crate::model::{Blind, CheckState, Evidence, HealthCheck, InstanceRef, Observation, Reading};
+use crate::observe::{Observer, out_of_time};
+use crate::status::Status;
+use aws_sdk_route53::types::{Tag as SdkTag, TagResourceType};
+
+/// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
+const ATTEMPTS: u32 = 3;
+/// Between these attempts, growing.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was made and read back; what the check and the tags are now.
+    Done(Box<HealthCheck>, Box<Memory>),
+    /// The world changed meanwhile: observe and decide again.
+    Raced,
+}
+
+/// Where traffic is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Both flags set.
+    ToSecondary,
+    /// Both flags cleared.
+    ToPrimary,
+}
+
+impl Direction {
+    fn tag(self) -> Tag {
+        match self {
+            Self::ToSecondary => Tag::Routed,
+            Self::ToPrimary => Tag::Returned,
+        }
+    }
+
+    fn state(self) -> CheckState {
+        match self {
+            Self::ToSecondary => CheckState::ForcedUnhealthy,
+            Self::ToPrimary => CheckState::Normal,
+        }
+    }
+}
+
+/// Makes changes within one invocation.
+pub struct Actor<'a> {
+    aws: &'a Aws,
+    config: &'a Config,
+    observer: &'a Observer<'a>,
+    clock: Clock,
+}
+
+/// How a write ended.
+enum Written {
+    Yes,
+    /// Certainly not.
+    Refused(Blind),
+    /// The health check has another version, or the instance another state.
+    Conflict,
+    /// Perhaps: the answer was lost.
+    Unknown(Blind),
+}
+
+impl<'a> Actor<'a> {
+    /// An actor that looks through `observer`.
+    pub fn new(aws: &'a Aws, config: &'a Config, observer: &'a Observer<'a>, clock: Clock) -> Self {
+        Self { aws, config, observer, clock }
+    }
+
+    /// Moves traffic: tag, flags, read back.
+    ///
+    /// # Errors
+    /// A failure that says whether the flags may have been changed.
+    pub async fn route(
+        &self,
+        to: Direction,
+        seen: &Observation,
+        by: By,
+        reason: &str,
+    ) -> Result<Outcome, Failure> {
+        let (Some(check), Some(memory)) = (seen.check.known(), seen.memory.read()) else {
+            return Ok(Outcome::Raced);
+        };
+        let version = check.version + 1;
+        let claims = [Claim::new(
+            to.tag(),
+            &Move { version, by, at: self.clock.now(), reason: reason.to_owned() },
+            memory,
+        )];
+        let Some(memory) = self.announce(&claims, by, check).await? else {
+            return Ok(Outcome::Raced);
+        };
+        for attempt in 1.. {
+            let lost = match self.set_flags(to.state(), check.version).await {
+                Written::Yes => break,
+                Written::Conflict if attempt == 1 => return self.raced(&claims).await,
+                // Perhaps with our own first attempt: look.
+                Written::Conflict => None,
+                Written::Refused(why) => {
+                    let note = self.retract(&claims).await.err().unwrap_or_default();
+                    return Err(Failure::new(
+                        Kind::RouteRefused,
+                        format!("the update of the health check was refused: {why}{note}"),
+                    ));
+                }
+                Written::Unknown(why) => Some(why),
+            };
+            let lost = lost.map_or_else(String::new, |why| format!(": {why}"));
+            match self.observer.health_check().await {
+                Reading::Known(now) if now.version == version && now.state == to.state() => break,
+                Reading::Known(now) if now.version == check.version => {
+                    if attempt == ATTEMPTS {
+                        return Err(Failure::new(
+                            Kind::RouteUnconfirmed,
+                            format!("the health check was not updated in {ATTEMPTS} attempts{lost}"),
+                        ));
+                    }
+                    tokio::time::sleep(PAUSE * attempt).await;
+                }
+                Reading::Known(_) => return self.raced(&claims).await,
+                Reading::Missing | Reading::Unknown(_) => {
+                    return Err(Failure::new(
+                        Kind::RouteUnconfirmed,
+                        format!("whether the health check was updated is unknown{lost}"),
+                    ));
+                }
+            }
+        }
+        match self.observer.health_check().await {
+            Reading::Known(now) => Ok(Outcome::Done(Box::new(now), Box::new(memory))),
+            Reading::Missing => Err(Failure::new(
+                Kind::RouteUnconfirmed,
+                "the health check was updated and then was missing when read back".to_owned(),
+            )),
+            Reading::Unknown(why) => Err(Failure::new(
+                Kind::RouteUnconfirmed,
+                format!("the health check was updated but could not be read back: {why}"),
+            )),
+        }
+    }
+
+    /// Promotes the replica behind a check that is forced unhealthy: tag, one last look at the switch, call.
+    ///
+    /// # Errors
+    /// A failure that says whether the promotion was sent.
+    pub async fn promote(&self, seen: &Observation, by: By, reason: &str) -> Result<Outcome, Failure> {
+        let (Some(check), Some(memory), Some(replica)) =
+            (seen.check.known(), seen.memory.read(), &self.config.policy.replica)
+        else {
+            return Ok(Outcome::Raced);
+        };
+        let at = self.clock.now();
+        let promotion = Promotion { version: check.version, at, instance: replica.identifier.clone() };
+        let mut claims = vec![Claim::new(Tag::Promoted, &promotion, memory)];
+        if memory.routed_by(check.version).is_none() {
+            // Traffic was moved by somebody else, and an operator's force adopts that: the promotion must have an
+            // incident to belong to.
+            let adopted = Move { version: check.version, by, at, reason: reason.to_owned() };
+            claims.push(Claim::new(Tag::Routed, &adopted, memory));
+        }
+        let Some(memory) = self.announce(&claims, by, check).await? else {
+            return Ok(Outcome::Raced);
+        };
+
+        match self.send_promotion(replica).await {
+            Written::Yes => Ok(Outcome::Done(Box::new(check.clone()), Box::new(memory))),
+            Written::Unknown(why) => Err(Failure::new(
+                Kind::PromotionUnconfirmed,
+                format!(
+                    "whether RDS accepted the promotion of {replica} is unknown: {why}; it counts as sent"
+                ),
+            )),
+            Written::Conflict => {
+                // InvalidDBInstanceState: done already, under way, or impossible. Only RDS can tell.
+                let now = self.observer.instance(replica).await;
+                match now.known() {
+                    Some(instance) if instance.source.is_none() => Ok(Outcome::Raced),
+                    Some(instance) if instance.status != Status::Modifying => {
+                        let note = self.retract(&claims).await.err().unwrap_or_default();
+                        Err(Failure::new(
+                            Kind::PromotionRefused,
+                            format!("RDS refused to promote {replica}, which is {}{note}", instance.status),
+                        ))
+                    }
+                    // Perhaps an earlier promotion is under way: to forget it could route to a stale primary.
+                    Some(_) | None => Err(Failure::new(
+                        Kind::PromotionUnconfirmed,
+                        format!(
+                            "RDS refused to promote {replica} in its present state, perhaps as a promotion is under way; it counts as sent"
+                        ),
+                    )),
+                }
+            }
+            Written::Refused(why) => {
+                let note = self.retract(&claims).await.err().unwrap_or_default();
+                Err(Failure::new(
+                    Kind::PromotionRefused,
+                    format!("RDS refused to promote {replica}: {why}{note}"),
+                ))
+            }
+        }
+    }
+
+    /// Writes the pause, or removes it.
+    ///
+    /// # Errors
+    /// A failure if the tag could not be changed.
+    pub async fn set_pause(&self, value: Option<String>) -> Result<(), Failure> {
+        self.tag(&[(Tag::Pause, value)]).await.map_err(|why| {
+            Failure::new(
+                Kind::TagWriteFailed,
+                format!("the tag {} could not be changed: {why}", Tag::Pause.key()),
+            )
+        })
+    }
+
+    /// Writes the tags that announce a change, and reads back all that the change rests on.
+    ///
+    /// `None` if somebody else is at work: the change must not be made.
+    async fn announce(
+        &self,
+        claims: &[Claim],
+        by: By,
+        expected: &HealthCheck,
+    ) -> Result<Option<Memory>, Failure> {
+        let tags: Vec<_> = claims.iter().map(|claim| (claim.tag, Some(claim.value.clone()))).collect();
+        if let Err(why) = self.tag(&tags).await {
+            return Err(self.not_announced(claims, &why).await);
+        }
+        let (memory, check) = tokio::join!(self.observer.read_memory(), self.observer.health_check());
+        let memory = match memory {
+            Evidence::Read(memory) => memory,
+            Evidence::Unreadable(why) => return Err(self.not_announced(claims, &why).await),
+            Evidence::NotRead => return Ok(None),
+        };
+        if !claims.iter().all(|claim| claim.stands_in(&memory)) {
+            return Ok(None);
+        }
+        let check = match check {
+            Reading::Known(check) => check,
+            Reading::Unknown(why) => return Err(self.not_announced(claims, &why).await),
+            Reading::Missing => return self.raced(claims).await.map(|_| None),
+        };
+        let now = self.clock.now();
+        let paused = by == By::Auto && memory.pause.as_ref().is_some_and(|p| p.in_force(now));
+        if paused || (check.version, check.state) != (expected.version, expected.state) {
+            return self.raced(claims).await.map(|_| None);
+        }
+        Ok(Some(memory))
+    }
+
+    async fn not_announced(&self, claims: &[Claim], why: &Blind) -> Failure {
+        let note = self.retract(claims).await.err().unwrap_or_default();
+        Failure::new(
+            Kind::TagWriteFailed,
+            format!("the change could not be announced in the tags, so it was not made: {why}{note}"),
+        )
+    }
+
+    /// The change was certainly not made, since somebody else changed the world.
+    async fn raced(&self, claims: &[Claim]) -> Result<Outcome, Failure> {
+        self.retract(claims).await.map_err(|note| {
+            Failure::new(
+                Kind::TagWriteFailed,
+                format!("the health check was changed meanwhile, so it was left as it is{note}"),
+            )
+        })?;
+        Ok(Outcome::Raced)
+    }
+
+    /// Puts back what the tags held before, where they still announce the change that was not made. An earlier
+    /// claim to the same version is put back, too: its invocation may be at work still.
+    async fn retract(&self, claims: &[Claim]) -> Result<(), String> {
+        let note = || {
+            let keys: Vec<_> = claims.iter().map(|claim| claim.tag.key()).collect();
+            format!("; its announcement in {} could not be taken back", keys.join(", "))
+        };
+        let Evidence::Read(memory) = self.observer.read_memory().await else { return Err(note()) };
+        let back: Vec<_> = claims
+            .iter()
+            .filter(|claim| claim.stands_in(&memory))
+            .map(|claim| (claim.tag, claim.earlier.clone()))
+            .collect();
+        if back.is_empty() {
+            return Ok(());
+        }
+        self.tag(&back).await.map_err(|_| note())
+    }
+
+    /// Sets tags to values, or removes them.
+    async fn tag(&self, tags: &[(Tag, Option<String>)]) -> Result<(), Blind> {
+        let add: Vec<SdkTag> = tags
+            .iter()
+            .filter_map(|(tag, value)| Some(SdkTag::builder().key(tag.key()).value(value.as_ref()?).build()))
+            .collect();
+        let remove: Vec<String> =
+            tags.iter().filter(|(_, value)| value.is_none()).map(|(tag, _)| tag.key().to_owned()).collect();
+        let request = self
+            .aws
+            .route53()
+            .change_tags_for_resource()
+            .resource_type(TagResourceType::Healthcheck)
+            .resource_id(&self.config.health_check_id)
+            .set_add_tags((!add.is_empty()).then_some(add))
+            .set_remove_tag_keys((!remove.is_empty()).then_some(remove))
+            .send();
+        match self.clock.within(request).await {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(blind(&error)),
+            None => Err(out_of_time()),
+        }
+    }
+
+    async fn set_flags(&self, state: CheckState, version: i64) -> Written {
+        let both = state == CheckState::ForcedUnhealthy;
+        let request = self
+            .aws
+            .route53()
+            .update_health_check()
+            .health_check_id(&self.config.health_check_id)
+            .health_check_version(version)
+            .disabled(both)
+            .inverted(both)
+            .customize()
+            .config_override(aws_sdk_route53::config::Builder::new().retry_classifier(RetryThrottlesOnly))
+            .send();
+        match self.clock.within(request).await {
+            None => Written::Unknown(out_of_time()),
+            Some(Ok(_)) => Written::Yes,
+            Some(Err(error)) => {
+                let mismatch =
+                    error.as_service_error().is_some_and(|error| error.is_health_check_version_mismatch());
+                if mismatch {
+                    Written::Conflict
+                } else if may_have_happened(&error) {
+                    Written::Unknown(blind(&error))
+                } else {
+                    Written::Refused(blind(&error))
+                }
+            }
+        }
+    }
+
+    async fn send_promotion(&self, replica: &InstanceRef) -> Written {
+        let request = self
+            .aws
+            .rds(replica.region.as_deref())
+            .promote_read_replica()
+            .db_instance_identifier(&replica.identifier)
+            .customize()
+            .config_override(aws_sdk_rds::config::Builder::new().retry_classifier(RetryThrottlesOnly))
+            .send();
+        match self.clock.within(request).await {
+            None => Written::Unknown(out_of_time()),
+            Some(Ok(_)) => Written::Yes,
+            Some(Err(error)) => {
+                let state =
+                    error.as_service_error().is_some_and(|error| error.is_invalid_db_instance_state_fault());
+                if state {
+                    Written::Conflict
+                } else if may_have_happened(&error) {
+                    Written::Unknown(blind(&error))
+                } else {
+                    Written::Refused(blind(&error))
+                }
+            }
+        }
+    }
+}
+
+/// A tag that announces a change.
+#[derive(Clone, Debug)]
+struct Claim {
+    tag: Tag,
+    value: String,
+    /// What the tag held before.
+    earlier: Option<String>,
+}
+
+impl Claim {
+    fn new(tag: Tag, value: &impl ToString, memory: &Memory) -> Self {
+        Self { tag, value: value.to_string(), earlier: memory.value_of(tag) }
+    }
+
+    fn stands_in(&self, memory: &Memory) -> bool {
+        memory.value_of(self.tag).as_ref() == Some(&self.value)
+    }
+}

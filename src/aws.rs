@@ -1,0 +1,286 @@
+//! The AWS clients: one HTTP client and one TLS stack for all, a client per region, and what their errors mean.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, InterceptorContext,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::config::Policy;
+use crate::model::{Blind, Cause};
+
+/// Pinned: a newer one would change retries and time-outs under us.
+pub const BEHAVIOUR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
+
+/// For one connection; an endpoint that does not accept by then is unreachable.
+const CONNECT: Duration = Duration::from_secs(2);
+/// For one attempt: far above what a describe takes, far below a tick.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// For a call with its retries.
+const OPERATION: Duration = Duration::from_secs(7);
+/// Below the period of a tick: a connection that idled so long while the function was frozen is closed by the
+/// other side already.
+const IDLE: Duration = Duration::from_secs(45);
+
+/// The clients.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    sdk: SdkConfig,
+    rds: BTreeMap<Option<String>, aws_sdk_rds::Client>,
+    route53: aws_sdk_route53::Client,
+}
+
+impl Aws {
+    /// Clients as the process environment describes them (region, credentials, `AWS_ENDPOINT_URL…`).
+    pub async fn from_env(policy: &Policy) -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .pool_idle_timeout(IDLE)
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let sdk = aws_config::defaults(BEHAVIOUR()).http_client(http).load().await;
+        Self::new(sdk, policy)
+    }
+
+    /// Clients over a given SDK configuration, with time-outs on every call and quick, bounded retries.
+    pub fn new(sdk: SdkConfig, policy: &Policy) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(OPERATION)
+            .build();
+        // The default first back-off of up to a second is what a dead pooled connection would cost each tick.
+        let retries =
+            RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100));
+        let sdk = sdk.into_builder().timeout_config(timeouts).retry_config(retries).build();
+        let regions = std::iter::once(&policy.primary)
+            .chain(policy.replica.as_ref())
+            .map(|instance| instance.region.clone());
+        let rds = regions.map(|region| (region.clone(), rds_client(&sdk, region))).collect();
+        let mut route53 = aws_sdk_route53::config::Builder::from(&sdk).interceptor(WholeAnswers);
+        // Route 53 is signed for one region, also where an endpoint is given.
+        route53.set_region(sdk.region().map(|region| Region::new(route53_region(region.as_ref()))));
+        let route53 = aws_sdk_route53::Client::from_conf(route53.build());
+        Self { sdk, rds, route53 }
+    }
+
+    /// RDS in a region, or in the function's own.
+    pub fn rds(&self, region: Option<&str>) -> aws_sdk_rds::Client {
+        let region = region.map(str::to_owned);
+        self.rds.get(&region).cloned().unwrap_or_else(|| rds_client(&self.sdk, region))
+    }
+
+    /// Route 53, whose control plane is global.
+    pub fn route53(&self) -> &aws_sdk_route53::Client {
+        &self.route53
+    }
+
+    /// CloudWatch in a region. Built when needed: only a promotion asks for it.
+    pub fn cloudwatch(&self, region: Option<&str>) -> aws_sdk_cloudwatch::Client {
+        let mut config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk);
+        config.set_region(self.region(region));
+        aws_sdk_cloudwatch::Client::from_conf(config.build())
+    }
+
+    /// SNS in a region. Built when needed: only a change is told.
+    pub fn sns(&self, region: &str) -> aws_sdk_sns::Client {
+        let mut config = aws_sdk_sns::config::Builder::from(&self.sdk);
+        config.set_region(self.region(Some(region)));
+        aws_sdk_sns::Client::from_conf(config.build())
+    }
+
+    fn region(&self, region: Option<&str>) -> Option<Region> {
+        region.map(|region| Region::new(region.to_owned())).or_else(|| self.sdk.region().cloned())
+    }
+}
+
+/// Where the control plane of Route 53 is in the partition of a region.
+/// Source: "Amazon Route 53 endpoints and quotas" in the AWS General Reference.
+fn route53_region(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "cn-northwest-1"
+    } else if region.starts_with("us-gov-") {
+        "us-gov-west-1"
+    } else {
+        "us-east-1"
+    }
+}
+
+fn rds_client(sdk: &SdkConfig, region: Option<String>) -> aws_sdk_rds::Client {
+    let mut config = aws_sdk_rds::config::Builder::from(sdk).interceptor(WholeAnswers);
+    if let Some(region) = region {
+        config.set_region(Some(Region::new(region)));
+    }
+    aws_sdk_rds::Client::from_conf(config.build())
+}
+
+/// Refuses an XML answer that ends in the middle.
+///
+/// The SDK's readers take what there is for the whole: a replica whose source was cut off would look promoted.
+#[derive(Debug)]
+struct WholeAnswers;
+
+impl Intercept for WholeAnswers {
+    fn name(&self) -> &'static str {
+        "whole answers"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let whole = !response.status().is_success() || response.body().bytes().is_none_or(is_whole_xml);
+        if whole { Ok(()) } else { Err("the answer of the service ends in the middle".into()) }
+    }
+}
+
+/// Whether what begins as XML ends with the end of its root element. Anything else is not for us to judge.
+fn is_whole_xml(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return true };
+    let mut rest = text.trim();
+    if !rest.starts_with('<') {
+        return true;
+    }
+    while rest.starts_with("<?") || rest.starts_with("<!--") {
+        let Some((_, after)) = rest.split_once('>') else { return false };
+        rest = after.trim_start();
+    }
+    let name: &str = rest
+        .strip_prefix('<')
+        .and_then(|root| root.split(|c: char| c.is_whitespace() || c == '>' || c == '/').next())
+        .unwrap_or_default();
+    let closed = rest
+        .strip_suffix('>')
+        .map(str::trim_end)
+        .and_then(|rest| rest.strip_suffix(name))
+        .is_some_and(|rest| rest.ends_with("</"));
+    closed || (rest.ends_with("/>") && rest.matches('<').count() == 1)
+}
+
+/// Retries a call only where its refusal is certain.
+///
+/// A write whose answer was lost may have been carried out: to send it again would hide that. The caller looks
+/// first.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryThrottlesOnly;
+
+impl ClassifyRetry for RetryThrottlesOnly {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let throttled = context.response().is_some_and(|response| {
+            let body = response.body().bytes().unwrap_or_default();
+            (400..500).contains(&response.status().as_u16())
+                && THROTTLES.iter().any(|code| contains(body, code.as_bytes()))
+        });
+        if throttled { RetryAction::throttling_error() } else { RetryAction::RetryForbidden }
+    }
+
+    fn name(&self) -> &'static str {
+        "retry throttles only"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
+fn contains(body: &[u8], word: &[u8]) -> bool {
+    body.windows(word.len()).any(|window| window == word)
+}
+
+/// Codes of throttled requests, as the SDK's own classifier has them.
+const THROTTLES: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];
+
+/// What an SDK error means for somebody who wanted to know something.
+pub fn blind<E>(error: &SdkError<E, HttpResponse>) -> Blind
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let cause = match error {
+        SdkError::TimeoutError(_) => Cause::Unreachable,
+        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => Cause::Unreachable,
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().unwrap_or_default();
+            if THROTTLES.contains(&code) || status == Some(429) {
+                Cause::Throttled
+            } else if status >= Some(500) {
+                Cause::Unreachable
+            } else if matches!(status, Some(401 | 403)) || code.starts_with("AccessDenied") {
+                Cause::Denied
+            } else {
+                Cause::Other
+            }
+        }
+        SdkError::ResponseError(_) if status >= Some(500) => Cause::Unreachable,
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | _ => {
+            Cause::Other
+        }
+    };
+    Blind { cause, detail: words(error) }
+}
+
+/// Whether the service may have carried out the call that failed so.
+pub fn may_have_happened<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::ServiceError(_) => {
+            error.raw_response().is_none_or(|response| response.status().as_u16() >= 500)
+        }
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | _ => true,
+    }
+}
+
+/// The error in a sentence: the service's code and message, or the chain of causes.
+fn words<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let SdkError::ServiceError(service) = error
+        && let Some(code) = service.err().code()
+    {
+        return match service.err().message() {
+            Some(message) => format!("{code}: {message}"),
+            None => code.to_owned(),
+        };
+    }
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words = format!("{words}: {error}");
+        source = error.source();
+    }
+    words
+}

@@ -1,0 +1,67 @@
+//! The time of one invocation: what it is now, and how much of it is left.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// What is kept back from the deadline, to report before Lambda ends the invocation.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// The clock of one invocation. It goes by tokio's clock from where it was started, so tests can pause it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: Timestamp,
+    started: Instant,
+    budget: Option<Duration>,
+}
+
+impl Clock {
+    /// Starts the clock at `now`. A deadline that lies in the past is none: `cargo lambda watch` sends 1970.
+    pub fn start(now: Timestamp, deadline: Option<Timestamp>) -> Self {
+        let budget = deadline
+            .map(|deadline| deadline.duration_since(now))
+            .filter(SignedDuration::is_positive)
+            .map(|left| left.unsigned_abs().saturating_sub(MARGIN));
+        Self { origin: now, started: Instant::now(), budget }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::ZERO);
+        self.origin.checked_add(elapsed).unwrap_or(self.origin)
+    }
+
+    /// How long the invocation has run.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What is left of the invocation, less the margin; `None` if it has no deadline.
+    pub fn left(&self) -> Option<Duration> {
+        self.budget.map(|budget| budget.saturating_sub(self.started.elapsed()))
+    }
+
+    /// Whether this much time is left.
+    pub fn allows(&self, duration: Duration) -> bool {
+        self.left().is_none_or(|left| duration < left)
+    }
+
+    /// Waits for the future, at most until the deadline less the margin.
+    pub async fn within<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        // The SDK's futures are large; several of them side by side belong on the heap.
+        let future = Box::pin(future);
+        match self.left() {
+            Some(left) => tokio::time::timeout(left, future).await.ok(),
+            None => Some(future.await),
+        }
+    }
+}
+
+/// The time a duration after another; the end of time where that is further than time goes.
+pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| time.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,421 @@
+//! What to do: a pure, total function of what was observed, the policy and the time.
+//!
+//! Nothing here reads a clock, an environment variable or the network, and nothing outside of here chooses. Where
+//! a decision turns on evidence that was not read yet, the answer is to read it: so the steady state reads little.
+
+use jiff::Timestamp;
+
+use crate::clock::after;
+use crate::config::Policy;
+use crate::health::{self, Diagnosis, Lag, Role, Trigger};
+use crate::memory::{By, Memory};
+use crate::model::{Blind, CheckState, Evidence, HealthCheck, Instance, Observation, Reading};
+use crate::status::{Health, Status};
+
+mod rules;
+
+pub use rules::{MULTI_AZ_FAILOVER, RULES, Rule, UNREADABLE};
+
+/// Who asks, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// A schedule or an event: the function's own rules.
+    Tick,
+    /// An operator's failover.
+    Failover {
+        /// Overrides rules 3 to 6 and 8.
+        force: bool,
+        /// Promote the replica, whatever `PROMOTE_REPLICA` and `PROMOTE_ON` say.
+        promote: bool,
+        /// Overrides the lag guard.
+        allow_data_loss: bool,
+    },
+    /// An operator's failback.
+    Failback {
+        /// Overrides the guards of rule 12.
+        force: bool,
+    },
+}
+
+impl Order {
+    fn is_tick(self) -> bool {
+        matches!(self, Self::Tick)
+    }
+
+    fn is_failover(self) -> bool {
+        matches!(self, Self::Failover { .. })
+    }
+
+    fn is_failback(self) -> bool {
+        matches!(self, Self::Failback { .. })
+    }
+
+    fn promotes(self) -> bool {
+        matches!(self, Self::Failover { promote: true, .. })
+    }
+
+    fn allows_data_loss(self) -> bool {
+        matches!(self, Self::Failover { allow_data_loss: true, .. })
+    }
+
+    fn force(self) -> bool {
+        matches!(self, Self::Failover { force: true, .. } | Self::Failback { force: true })
+    }
+
+    /// The same order without `force`.
+    fn unforced(self) -> Self {
+        match self {
+            Self::Tick => Self::Tick,
+            Self::Failover { promote, allow_data_loss, .. } => {
+                Self::Failover { force: false, promote, allow_data_loss }
+            }
+            Self::Failback { .. } => Self::Failback { force: false },
+        }
+    }
+
+    /// Whose word stands in the tags for a change made on this order.
+    pub fn by(self) -> By {
+        match self {
+            Self::Tick => By::Auto,
+            Self::Failover { .. } | Self::Failback { .. } => By::Operator,
+        }
+    }
+}
+
+/// The consecutive observations of the same health that end with the present one, in this invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streak {
+    /// What they all found.
+    pub health: Health,
+    /// How many they are, at least 1.
+    pub length: u32,
+    /// When the first of them was made.
+    pub since: Timestamp,
+}
+
+impl Streak {
+    /// A streak of one.
+    pub fn new(health: Health, at: Timestamp) -> Self {
+        Self { health, length: 1, since: at }
+    }
+
+    /// The streak with one more observation.
+    #[must_use]
+    pub fn and(self, health: Health, at: Timestamp) -> Self {
+        if health == self.health { Self { length: self.length + 1, ..self } } else { Self::new(health, at) }
+    }
+}
+
+/// Evidence that is read on demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The tags of the health check.
+    Memory,
+    /// The replica's lag.
+    Lag,
+    /// The primary's recent events.
+    MultiAzFailover,
+    /// The primary failover record.
+    Record,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// Nothing.
+    Stay,
+    /// Nothing, and a person should hear of it: a change was refused or is impossible.
+    StayAndTell,
+    /// Nothing, and the invocation fails, so that the ordinary error alarm fires.
+    Fail,
+    /// Observe again after `CONFIRMATION_INTERVAL`.
+    ObserveAgain,
+    /// Observe again at once.
+    ObserveAtOnce,
+    /// Move traffic to the secondary.
+    FailOver,
+    /// Promote the replica.
+    Promote,
+    /// Move traffic back to the primary.
+    FailBack,
+}
+
+impl Does {
+    /// The word in the response's `decision`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stay | Self::StayAndTell | Self::Fail | Self::ObserveAgain | Self::ObserveAtOnce => "stay",
+            Self::FailOver => "fail-over",
+            Self::Promote => "promote",
+            Self::FailBack => "fail-back",
+        }
+    }
+}
+
+/// What comes next.
+pub enum Next {
+    /// Read this and decide again.
+    Read(Need),
+    /// This rule applies.
+    Apply(&'static Rule),
+}
+
+/// Why a rule can't tell yet whether it applies.
+enum Gap {
+    /// The evidence was not read.
+    Unread(Need),
+    /// The evidence could not be read.
+    Unreadable(&'static str),
+}
+
+/// One question to the rules: all that a decision may depend on.
+pub struct Case<'a> {
+    /// What was observed last.
+    pub seen: &'a Observation,
+    /// How often it was observed so.
+    pub streak: Streak,
+    /// Who asks.
+    pub order: Order,
+    /// What the decision goes by.
+    pub policy: &'a Policy,
+    /// When the decision is made.
+    pub now: Timestamp,
+    /// What the observation says of the primary.
+    pub diagnosis: Diagnosis,
+}
+
+/// Finds the first rule that applies, or the evidence that is needed to tell.
+pub fn decide(case: &Case<'_>) -> Next {
+    for rule in RULES {
+        match (rule.applies)(case) {
+            Ok(true) => return Next::Apply(rule),
+            Ok(false) => {}
+            Err(Gap::Unread(need)) => return Next::Read(need),
+            Err(Gap::Unreadable(code)) => {
+                return Next::Apply(UNREADABLE.iter().find(|rule| rule.code == code).unwrap_or(rule));
+            }
+        }
+    }
+    // The last rule applies always; to do nothing is the answer to a list that was broken.
+    Next::Apply(&UNREADABLE[0])
+}
+
+impl<'a> Case<'a> {
+    /// Puts the question.
+    pub fn new(
+        seen: &'a Observation,
+        streak: Streak,
+        order: Order,
+        policy: &'a Policy,
+        now: Timestamp,
+    ) -> Self {
+        let diagnosis = Diagnosis::of(&seen.primary, seen.probes, policy);
+        Self { seen, streak, order, policy, now, diagnosis }
+    }
+
+    /// The code of the rule that `force` overrides here, if it overrides one.
+    pub fn overridden(&self) -> Option<&'static str> {
+        if !self.force() {
+            return None;
+        }
+        let unforced = Case::new(self.seen, self.streak, self.order.unforced(), self.policy, self.now);
+        match (decide(self), decide(&unforced)) {
+            (Next::Apply(forced), Next::Apply(unforced)) if forced.code != unforced.code => {
+                Some(unforced.code)
+            }
+            (Next::Apply(_) | Next::Read(_), Next::Apply(_) | Next::Read(_)) => None,
+        }
+    }
+
+    fn force(&self) -> bool {
+        self.order.force()
+    }
+
+    fn health(&self) -> Health {
+        self.diagnosis.health()
+    }
+
+    fn confirmed(&self, observations: u32) -> bool {
+        self.streak.length >= observations
+    }
+
+    fn check(&self) -> Option<&'a HealthCheck> {
+        self.seen.check.known()
+    }
+
+    fn state(&self, state: CheckState) -> bool {
+        self.check().is_some_and(|check| check.state == state)
+    }
+
+    fn version(&self) -> Option<i64> {
+        self.check().map(|check| check.version)
+    }
+
+    fn memory(&self) -> Result<&'a Memory, Gap> {
+        match &self.seen.memory {
+            Evidence::Read(memory) => Ok(memory),
+            Evidence::NotRead => Err(Gap::Unread(Need::Memory)),
+            Evidence::Unreadable(_) => Err(Gap::Unreadable("memory-unreadable")),
+        }
+    }
+
+    /// Who forced the check unhealthy, where it is.
+    fn routed_by(&self) -> Result<Option<By>, Gap> {
+        let memory = self.memory()?;
+        Ok(self.version().and_then(|version| memory.routed_by(version)))
+    }
+
+    /// The role of the replica, where one is configured.
+    fn role(&self) -> Result<Option<Role>, Gap> {
+        let memory = self.memory()?;
+        Ok(self.replica().map(|(replica, id)| {
+            health::role(replica, id, &self.policy.primary, Some(memory), self.version(), self.now)
+        }))
+    }
+
+    fn replica(&self) -> Option<(&'a Reading<Instance>, &'a crate::model::InstanceRef)> {
+        self.seen.replica.as_ref().zip(self.policy.replica.as_ref())
+    }
+
+    /// Whether the present incident ended in a promotion, by what the tags or RDS say.
+    fn latched(&self) -> Result<bool, Gap> {
+        let (memory, role) = (self.memory()?, self.role()?);
+        let Some(version) = self.version() else { return Ok(false) };
+        let sent = match self.replica() {
+            Some((replica, id)) => health::promotion_sent(memory, version, replica, id, self.now),
+            None => memory.promotion_in(version).is_some(),
+        };
+        Ok(sent || role == Some(Role::Promoted))
+    }
+
+    /// Whether the replica that the tags call promoted stands alone while the check is normal.
+    fn promoted_replica_is_on_its_own(&self) -> Result<bool, Gap> {
+        let Some((replica, id)) = self.replica() else { return Ok(false) };
+        if replica.known().is_none_or(|instance| instance.source.is_some()) {
+            return Ok(false);
+        }
+        match self.memory() {
+            Ok(memory) => {
+                Ok(memory.promoted.as_ref().is_some_and(|promoted| promoted.instance == id.identifier))
+            }
+            // An unreadable tag does not hide a healthy primary; an unhealthy one meets it further down.
+            Err(Gap::Unreadable(_)) => Ok(false),
+            Err(gap @ Gap::Unread(_)) => Err(gap),
+        }
+    }
+
+    /// When the cooldown ends, where it is not over.
+    fn cooldown_ends(&self) -> Result<Option<Timestamp>, Gap> {
+        let Some(returned) = &self.memory()?.returned else { return Ok(None) };
+        let ends = after(returned.at, self.policy.cooldown);
+        Ok((self.now < ends).then_some(ends))
+    }
+
+    /// Whether RDS's status says nothing of a Multi-AZ failover, but its events do.
+    fn in_multi_az_failover(&self) -> Result<bool, Gap> {
+        let multi_az = self.seen.primary.known().is_some_and(|primary| primary.multi_az);
+        if self.trigger() != Some(&Trigger::Unresponsive) || !multi_az {
+            return Ok(false);
+        }
+        match &self.seen.multi_az_failover {
+            Evidence::NotRead => Err(Gap::Unread(Need::MultiAzFailover)),
+            Evidence::Unreadable(_) => Err(Gap::Unreadable("events-unreadable")),
+            Evidence::Read(last) => Ok(last.is_some_and(|last| self.now < after(last, MULTI_AZ_FAILOVER))),
+        }
+    }
+
+    /// Whether traffic may be moved by the metric alone, as the check can't be reached.
+    ///
+    /// The tags are out of reach with the check, so a pause is not seen here.
+    fn metric_alone_may_move(&self) -> Result<bool, Gap> {
+        let unreachable = match &self.seen.check {
+            Reading::Unknown(blind) => blind.cause == crate::model::Cause::Unreachable,
+            Reading::Known(_) | Reading::Missing => false,
+        };
+        Ok(unreachable
+            && self.order.is_tick()
+            && self.health() == Health::Unhealthy
+            && self.reason_replica_not_fit().is_none()
+            && !self.in_multi_az_failover()?)
+    }
+
+    /// Whether, traffic once moved, a promotion may be decided in the same invocation.
+    pub fn promotion_may_follow(&self) -> bool {
+        self.order.promotes()
+            || (self.order.is_tick() && self.policy.promote && self.policy.replica.is_some())
+    }
+
+    fn reason_replica_not_fit(&self) -> Option<String> {
+        let (replica, _) = self.replica()?;
+        health::reason_replica_not_fit(replica, &self.policy.primary, self.policy)
+    }
+
+    fn reason_replica_not_ready(&self) -> Option<String> {
+        self.reason_replica_not_fit().or_else(|| {
+            let status = &self.replica()?.0.known()?.status;
+            (*status != Status::Available).then(|| format!("the replica is {status}, not available"))
+        })
+    }
+
+    fn trigger(&self) -> Option<&Trigger> {
+        match &self.diagnosis {
+            Diagnosis::Unhealthy(trigger) => Some(trigger),
+            Diagnosis::Healthy(_) | Diagnosis::Hold(_) | Diagnosis::Conflict(..) | Diagnosis::Unknown(_) => {
+                None
+            }
+        }
+    }
+
+    /// Whether the rules about the replica and its lag decide next.
+    fn promotion_at_hand(&self) -> bool {
+        self.order.promotes() || (self.order.is_tick() && self.health() == Health::Unhealthy)
+    }
+
+    /// The data at stake, or why it is unknown.
+    fn lag(&self) -> Result<Result<Lag, String>, Gap> {
+        let memory = self.memory()?;
+        let routed = memory.routed.as_ref().filter(|routed| Some(routed.version) == self.version());
+        let detected = routed.map_or(self.streak.since, |routed| routed.at.min(self.streak.since));
+        match &self.seen.lag {
+            Evidence::NotRead => Err(Gap::Unread(Need::Lag)),
+            Evidence::Unreadable(Blind { cause, detail }) => {
+                Ok(Err(format!("ReplicaLag is {}: {detail}", cause.as_str())))
+            }
+            Evidence::Read(samples) => Ok(health::lag(samples, detected, self.now)),
+        }
+    }
+
+    /// The lag that counts, where it was read and is known.
+    pub fn known_lag(&self) -> Option<Lag> {
+        self.lag().ok()?.ok()
+    }
+
+    /// The lag in words, where it was read.
+    pub fn lag_words(&self) -> Option<String> {
+        Some(match self.lag().ok()? {
+            Ok(Lag { seconds, age }) => format!(
+                "replica lag is {seconds} s by a sample {} s old, with {} s allowed: that is the data at stake",
+                age.as_secs().max(0),
+                self.policy.max_lag.as_secs_f64()
+            ),
+            Err(why) => why,
+        })
+    }
+
+    /// When the cooldown ends, where one is in force and the tags were read.
+    pub fn cooldown_end(&self) -> Option<Timestamp> {
+        self.cooldown_ends().ok().flatten().filter(|_| self.state(CheckState::Normal))
+    }
+
+    fn record_on_primary(&self) -> Result<bool, Gap> {
+        let record = match &self.seen.record {
+            Evidence::NotRead => return Err(Gap::Unread(Need::Record)),
+            Evidence::Unreadable(_) => return Err(Gap::Unreadable("record-unreadable")),
+            Evidence::Read(record) => record,
+        };
+        let endpoint = self.seen.primary.known().and_then(|primary| primary.endpoint.as_ref());
+        Ok(record.as_ref().zip(endpoint).is_some_and(|(record, endpoint)| {
+            record.targets.iter().any(|target| target.eq_ignore_ascii_case(endpoint))
+        }))
+    }
+}

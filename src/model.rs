@@ -1,0 +1,297 @@
+//! What the function knows of the world: plain values, no SDK type.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::memory::Memory;
+use crate::status::Status;
+
+/// A DB instance as the configuration or another instance names it: a plain identifier or an ARN.
+///
+/// RDS identifiers are case-insensitive and stored in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceRef {
+    /// `DBInstanceIdentifier`, in lower case.
+    pub identifier: String,
+    /// The region, where an ARN or the function's own region says it.
+    pub region: Option<String>,
+}
+
+impl InstanceRef {
+    /// Parses an identifier or an ARN (`arn:aws:rds:REGION:ACCOUNT:db:IDENTIFIER`).
+    ///
+    /// `region` is where a plain identifier lives.
+    ///
+    /// # Errors
+    /// A sentence saying what is wrong with the text.
+    pub fn parse(text: &str, region: Option<&str>) -> Result<Self, String> {
+        let text = text.trim().to_ascii_lowercase();
+        let (identifier, region) = if text.starts_with("arn:") {
+            let parts: Vec<&str> = text.splitn(7, ':').collect();
+            match parts.as_slice() {
+                [_, partition, "rds", region, account, "db", identifier]
+                    if !partition.is_empty() && !region.is_empty() && !account.is_empty() =>
+                {
+                    (*identifier, Some((*region).to_owned()))
+                }
+                _ => {
+                    return Err(
+                        "an ARN of a DB instance reads arn:aws:rds:REGION:ACCOUNT:db:IDENTIFIER".to_owned()
+                    );
+                }
+            }
+        } else {
+            (text.as_str(), region.map(str::to_owned))
+        };
+        // "CreateDBInstance", DBInstanceIdentifier: 1 to 63 letters, digits or hyphens, first a letter.
+        let valid = identifier.len() <= 63
+            && identifier.starts_with(|c: char| c.is_ascii_alphabetic())
+            && identifier.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if !valid {
+            return Err(
+                "a DB instance identifier has 1 to 63 letters, digits or hyphens and starts with a letter"
+                    .to_owned(),
+            );
+        }
+        Ok(Self { identifier: identifier.to_owned(), region })
+    }
+
+    /// Whether both name the same instance; a region that one side does not know is no difference.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.identifier == other.identifier
+            && match (&self.region, &other.region) {
+                (Some(a), Some(b)) => a == b,
+                (None, _) | (_, None) => true,
+            }
+    }
+}
+
+impl fmt::Display for InstanceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.identifier)
+    }
+}
+
+/// Why something could not be observed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blind {
+    /// The kind of failure.
+    pub cause: Cause,
+    /// What the SDK said, for a person.
+    pub detail: String,
+}
+
+/// The kinds of failure that decisions tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No answer: connection, time-out, or a 5xx answer.
+    Unreachable,
+    /// The request was throttled.
+    Throttled,
+    /// The request was refused for want of permission or credentials.
+    Denied,
+    /// Anything else, such as an answer that makes no sense.
+    Other,
+}
+
+impl Cause {
+    /// The word used in error types and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Throttled => "throttled",
+            Self::Denied => "denied",
+            Self::Other => "unreadable",
+        }
+    }
+}
+
+impl fmt::Display for Blind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.cause.as_str(), self.detail)
+    }
+}
+
+/// What a read brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading<T> {
+    /// The service answered.
+    Known(T),
+    /// The service answered that there is no such thing.
+    Missing,
+    /// The service did not say.
+    Unknown(Blind),
+}
+
+impl<T> Reading<T> {
+    /// The value, where the service gave one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Missing | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Evidence that is read only when a decision turns on it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Evidence<T> {
+    /// Nobody asked for it.
+    #[default]
+    NotRead,
+    /// It was read.
+    Read(T),
+    /// It was asked for and could not be read, or makes no sense.
+    Unreadable(Blind),
+}
+
+impl<T> Evidence<T> {
+    /// The value, where it was read.
+    pub fn read(&self) -> Option<&T> {
+        match self {
+            Self::Read(value) => Some(value),
+            Self::NotRead | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// A DB instance as `DescribeDBInstances` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// `DBInstanceStatus`.
+    pub status: Status,
+    /// The instance it replicates from: `ReadReplicaSourceDBInstanceIdentifier`, or the cluster's.
+    pub source: Option<Source>,
+    /// `MultiAZ`.
+    pub multi_az: bool,
+    /// `Endpoint.Address`.
+    pub endpoint: Option<String>,
+    /// What only the readiness check looks at.
+    pub details: Details,
+}
+
+/// The properties of an instance that matter for readiness, not for a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Details {
+    /// `Engine`.
+    pub engine: String,
+    /// `DBInstanceClass`.
+    pub class: String,
+    /// `AllocatedStorage`, GiB.
+    pub storage_gib: Option<i32>,
+    /// `BackupRetentionPeriod`, days.
+    pub backup_retention_days: Option<i32>,
+    /// `DBClusterIdentifier`: set for members of Aurora and Multi-AZ DB clusters.
+    pub cluster: Option<String>,
+    /// `StatusInfos[]` of type `read replication` that are not normal.
+    pub replication_fault: Option<String>,
+}
+
+/// What a replica replicates from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `ReadReplicaSourceDBInstanceIdentifier`: a plain identifier in the same region, else an ARN.
+    Instance(InstanceRef),
+    /// `ReadReplicaSourceDBClusterIdentifier`, or a source that names no instance.
+    Other(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(source) => source.fmt(f),
+            Self::Other(source) => f.write_str(source),
+        }
+    }
+}
+
+/// What the two flags of a health check make of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckState {
+    /// Neither disabled nor inverted: Route 53 goes by what the check finds.
+    Normal,
+    /// Disabled and inverted: unhealthy whatever the check finds.
+    ForcedUnhealthy,
+    /// One flag alone: somebody else's setting.
+    Foreign,
+}
+
+impl CheckState {
+    /// Reads the state off the flags.
+    pub fn of(disabled: bool, inverted: bool) -> Self {
+        match (disabled, inverted) {
+            (false, false) => Self::Normal,
+            (true, true) => Self::ForcedUnhealthy,
+            (true, false) | (false, true) => Self::Foreign,
+        }
+    }
+
+    /// The word used in the response.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::ForcedUnhealthy => "forced-unhealthy",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// A Route 53 health check, as far as the function cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What the two flags say.
+    pub state: CheckState,
+    /// `HealthCheckVersion`, which every update must carry.
+    pub version: i64,
+    /// Why Route 53 would refuse any update, if it would.
+    pub not_updatable: Option<String>,
+    /// The checks a CALCULATED check is made of.
+    pub children: Vec<String>,
+}
+
+/// How many of the configured endpoints answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probes {
+    /// Those that answered.
+    pub answered: usize,
+    /// All that were asked.
+    pub asked: usize,
+}
+
+/// One sample of `ReplicaLag`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// When its period began.
+    pub at: Timestamp,
+    /// Seconds; below zero where replication was not running.
+    pub seconds: f64,
+}
+
+/// Where the primary failover record points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrimaryRecord {
+    /// Its values, without a trailing dot.
+    pub targets: Vec<String>,
+}
+
+/// Everything one look at the world brought. A field is what was read, never what was assumed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// The primary.
+    pub primary: Reading<Instance>,
+    /// The replica, where one is configured.
+    pub replica: Option<Reading<Instance>>,
+    /// The health check.
+    pub check: Reading<HealthCheck>,
+    /// The probes, where some are configured.
+    pub probes: Option<Probes>,
+    /// The tags of the health check.
+    pub memory: Evidence<Memory>,
+    /// Samples of the replica's lag, oldest first.
+    pub lag: Evidence<Vec<Sample>>,
+    /// When the primary's last event about a Multi-AZ failover was, if it had one.
+    pub multi_az_failover: Evidence<Option<Timestamp>>,
+    /// The primary failover record, if there is one.
+    pub record: Evidence<Option<PrimaryRecord>>,
+}
