@@ -71,9 +71,9 @@ impl App {
             Ok(Trigger::Ignore { reason, message }) => Ok(Report::ignore(reason, message, &self.config)),
             Ok(Trigger::Tick { topic: from }) => {
                 topic = from;
-                self.run(Order::Tick, None, &clock, &mut progress).await
+                Box::pin(self.run(Order::Tick, None, &clock, &mut progress)).await
             }
-            Ok(Trigger::Action(action)) => self.obey(action, &clock, &mut progress).await,
+            Ok(Trigger::Action(action)) => Box::pin(self.obey(action, &clock, &mut progress)).await,
         };
         let mut result = result.map_err(|failure| failure.after(&progress.actions));
         if let Err(failure) = &result {

@@ -49,8 +49,6 @@ impl Clock {
 
     /// Waits for the future, at most until the deadline less the margin.
     pub async fn within<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        // The SDK's futures are large; several of them side by side belong on the heap.
-        let future = Box::pin(future);
         match self.left() {
             Some(left) => tokio::time::timeout(left, future).await.ok(),
             None => Some(future.await),

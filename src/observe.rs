@@ -64,15 +64,16 @@ impl<'a> Observer<'a> {
     /// Reads the primary, the replica, the health check, the probes, and what else was needed before, at once.
     pub async fn look(&self) -> Observation {
         let policy = &self.config.policy;
+        // The SDK's futures are large: side by side they belong on the heap.
         let (primary, replica, check, probes, memory, lag, multi_az_failover, record) = tokio::join!(
-            self.instance(&policy.primary),
-            maybe(policy.replica.as_ref().map(|replica| self.instance(replica))),
-            self.health_check(),
-            maybe(self.prober.map(Prober::ask)),
-            maybe(self.memory.then(|| self.read_memory())),
-            maybe(self.lag.then(|| self.read_lag())),
-            maybe(self.multi_az_failover.then(|| self.read_events())),
-            maybe(self.record.then(|| self.read_record())),
+            Box::pin(self.instance(&policy.primary)),
+            maybe(policy.replica.as_ref().map(|replica| Box::pin(self.instance(replica)))),
+            Box::pin(self.health_check()),
+            maybe(self.prober.map(|prober| Box::pin(prober.ask()))),
+            maybe(self.memory.then(|| Box::pin(self.read_memory()))),
+            maybe(self.lag.then(|| Box::pin(self.read_lag()))),
+            maybe(self.multi_az_failover.then(|| Box::pin(self.read_events()))),
+            maybe(self.record.then(|| Box::pin(self.read_record()))),
         );
         Observation {
             primary,

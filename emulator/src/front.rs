@@ -43,6 +43,9 @@ pub(crate) fn identify(
     })?;
     let identified = match service {
         Service::Rds | Service::Sns => query(service, scope.region, request),
+        Service::CloudWatch if request.headers().contains_key("x-amz-target") => {
+            Err(ApiError::not_emulated("cloudwatch by AWS JSON"))
+        }
         Service::CloudWatch if path == "/" => query(service, scope.region, request),
         Service::CloudWatch => cloudwatch::identify(scope.region, request).map(|asked| (asked, Input::Cbor)),
         Service::Route53 if route53_only_in_us_east_1 && scope.region != "us-east-1" => {

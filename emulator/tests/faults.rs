@@ -7,7 +7,10 @@ use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rds::operation::describe_db_instances::{DescribeDBInstancesError, DescribeDbInstancesOutput};
 use common::{CHECK, Clients, clients, emulator, inprocess, world};
 use emulator::{Emulator, Fault, On, Outcome, Server, Service};
+use std::io;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 async fn describe(
@@ -141,19 +144,59 @@ async fn a_hang_keeps_a_tcp_connection_open_without_an_answer() {
     assert_eq!(emulator.world().calls().len(), 2);
 }
 
+/// Sends a request by hand and reads until the answer's end tag or the end of the connection.
+async fn ask(stream: &mut TcpStream) -> io::Result<String> {
+    let body = "Action=DescribeDBInstances&Version=2014-10-31";
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: emulator\r\ncontent-length: {}\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential=A/20260301/us-east-1/rds/aws4_request, SignedHeaders=host, Signature=00\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"</DescribeDBInstancesResponse>") && stream.read_buf(&mut answer).await? > 0 {}
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
 #[tokio::test]
-async fn idle_connections_can_be_closed_under_a_client() {
+async fn idle_connections_are_closed_and_busy_ones_are_not() {
     let (emulator, _) = emulator(world());
     let server = emulator.listen().await.unwrap();
-    let clients = over_tcp(&server);
-    for _ in 0..3 {
-        describe(&clients).await.unwrap();
+    let mut idle = TcpStream::connect(server.address()).await.unwrap();
+    assert!(ask(&mut idle).await.unwrap().starts_with("HTTP/1.1 200"));
+    emulator.world().faults.once(On::any(), Fault::Slow(Duration::from_millis(50)));
+    let mut busy = TcpStream::connect(server.address()).await.unwrap();
+    let close = async {
+        while emulator.world().calls().len() < 2 {
+            tokio::task::yield_now().await;
+        }
         server.close_idle_connections();
-        // The client notices the end of a connection when it is polled.
-        tokio::task::yield_now().await;
-        let _ = describe(&clients).await;
-        describe(&clients).await.unwrap();
-    }
+    };
+    let (answer, ()) = tokio::join!(ask(&mut busy), close);
+    assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
+    assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_reset_is_a_reset_and_no_orderly_end() {
+    let (emulator, _) = emulator(world());
+    let server = emulator.listen().await.unwrap();
+    emulator.world().faults.once(On::any(), Fault::Reset);
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let error = ask(&mut stream).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_dropped_server_listens_no_more() {
+    let (emulator, _) = emulator(world());
+    let server = emulator.listen().await.unwrap();
+    let address = server.address();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    ask(&mut stream).await.unwrap();
+    drop(server);
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    TcpStream::connect(address).await.unwrap_err();
 }
 
 #[tokio::test]
