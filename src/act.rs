@@ -13,6 +13,7 @@ use crate::error::{Failure, Kind};
 use crate::memory::{By, Memory, Move, Promotion, Tag};
 use crate::model::{Blind, CheckState, Evidence, HealthCheck, InstanceRef, Observation, Reading};
 use crate::observe::{Observer, out_of_time};
+use crate::report::Action;
 use crate::status::Status;
 use aws_sdk_route53::types::{Tag as SdkTag, TagResourceType};
 
@@ -40,6 +41,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The action it is reported as.
+    pub fn action(self) -> Action {
+        match self {
+            Self::ToSecondary => Action::RouteToSecondary,
+            Self::ToPrimary => Action::RouteToPrimary,
+        }
+    }
+
     fn tag(self) -> Tag {
         match self {
             Self::ToSecondary => Tag::Routed,
@@ -139,17 +148,16 @@ impl<'a> Actor<'a> {
                 }
             }
         }
-        match self.observer.health_check().await {
-            Reading::Known(now) => Ok(Outcome::Done(Box::new(now), Box::new(memory))),
-            Reading::Missing => Err(Failure::new(
-                Kind::RouteUnconfirmed,
-                "the health check was updated and then was missing when read back".to_owned(),
-            )),
-            Reading::Unknown(why) => Err(Failure::new(
-                Kind::RouteUnconfirmed,
-                format!("the health check was updated but could not be read back: {why}"),
-            )),
-        }
+        let why = match self.observer.health_check().await {
+            Reading::Known(now) => return Ok(Outcome::Done(Box::new(now), Box::new(memory))),
+            Reading::Missing => "it is missing".to_owned(),
+            Reading::Unknown(why) => why.to_string(),
+        };
+        Err(Failure::new(
+            Kind::RouteUnconfirmed,
+            format!("the health check was updated but could not be read back: {why}"),
+        )
+        .after(&[to.action()]))
     }
 
     /// Promotes the replica behind a check that is forced unhealthy: tag, one last look at the switch, call.

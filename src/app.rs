@@ -11,9 +11,9 @@ use crate::config::{Config, Mode};
 use crate::decide::{Case, Does, Next, Order, Rule, Streak, decide};
 use crate::error::{Failure, Kind};
 use crate::health::Diagnosis;
-use crate::memory::Pause;
+use crate::memory::{By, Pause};
 use crate::metrics::Metrics;
-use crate::model::{Evidence, Reading};
+use crate::model::{Evidence, Observation, Reading};
 use crate::notify::{self, Note};
 use crate::observe::Observer;
 use crate::probe::Prober;
@@ -161,34 +161,18 @@ impl App {
                     progress.furthest = Some((rule, message.clone()));
                     return Ok(self.finish(rule, message, &case, progress));
                 }
-                Does::FailOver | Does::FailBack => {
-                    let to = if rule.does == Does::FailOver {
-                        Direction::ToSecondary
-                    } else {
-                        Direction::ToPrimary
-                    };
+                Does::FailOver | Does::Promote | Does::FailBack => {
                     let actor = Actor::new(&self.aws, &self.config, &observer, *clock);
-                    progress.furthest = Some((rule, message.clone()));
-                    let action = if rule.does == Does::FailOver {
-                        Action::RouteToSecondary
-                    } else {
-                        Action::RouteToPrimary
-                    };
-                    Some((action, actor.route(to, &seen, order.by(), words.unwrap_or(rule.code)).await?))
-                }
-                Does::Promote => {
-                    let actor = Actor::new(&self.aws, &self.config, &observer, *clock);
-                    progress.furthest = Some((rule, message.clone()));
-                    Some((
-                        Action::PromoteReplica,
-                        actor.promote(&seen, order.by(), words.unwrap_or(rule.code)).await?,
-                    ))
+                    let made = self.change(rule, &seen, order.by(), words, &actor).await;
+                    if made.is_err() {
+                        progress.metrics.decision(&case, rule.code);
+                    }
+                    Some(made?)
                 }
             };
             match change {
                 None => {}
                 Some((_, Outcome::Raced)) => {
-                    progress.furthest = None;
                     races += 1;
                     if races == MAX_RACES {
                         progress.metrics.decision(&case, rule.code);
@@ -202,9 +186,9 @@ impl App {
                 }
                 Some((action, Outcome::Done(check, memory))) => {
                     progress.actions.push(action);
+                    progress.furthest = Some((rule, message.clone()));
                     progress.notes.push(note(action.as_str(), rule.code, &message, false));
-                    let go_on = action == Action::RouteToSecondary && case.promotion_may_follow();
-                    if !go_on {
+                    if action != Action::RouteToSecondary || !case.promotion_may_follow() {
                         seen.check = Reading::Known(*check);
                         seen.memory = Evidence::Read(*memory);
                         let case = Case::new(&seen, streak, order, policy, clock.now());
@@ -215,6 +199,22 @@ impl App {
             seen = observer.look().await;
             streak = streak.and(Diagnosis::of(&seen.primary, seen.probes, policy).health(), clock.now());
         }
+    }
+
+    async fn change(
+        &self,
+        rule: &Rule,
+        seen: &Observation,
+        by: By,
+        words: Option<&str>,
+        actor: &Actor<'_>,
+    ) -> Result<(Action, Outcome), Failure> {
+        let reason = words.unwrap_or(rule.code);
+        if rule.does == Does::Promote {
+            return Ok((Action::PromoteReplica, actor.promote(seen, by, reason).await?));
+        }
+        let to = if rule.does == Does::FailOver { Direction::ToSecondary } else { Direction::ToPrimary };
+        Ok((to.action(), actor.route(to, seen, by, reason).await?))
     }
 
     /// The report of the furthest step, with the last rule's word on why it went no further.
@@ -317,13 +317,7 @@ impl App {
 }
 
 fn note(what: &str, code: &str, why: &str, standing: bool) -> Note {
-    Note {
-        what: what.to_owned(),
-        code: code.to_owned(),
-        why: why.to_owned(),
-        next: notify::next_step(code),
-        standing,
-    }
+    Note { what: what.to_owned(), code: code.to_owned(), why: why.to_owned(), standing }
 }
 
 /// A failure to change something is told; one to see something is what the error alarm is for.

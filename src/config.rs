@@ -155,6 +155,8 @@ pub struct Config {
     pub hosted_zone_id: Option<String>,
     /// `RECORD_NAME`, in lower case, without a trailing dot.
     pub record_name: Option<String>,
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: for the commands in notifications.
+    pub function_name: String,
     /// Settings that can have no effect, each in a sentence.
     pub warnings: Vec<String>,
 }
@@ -237,6 +239,8 @@ impl Config {
             topic: read.value(NOTIFICATION_TOPIC_ARN, topic),
             hosted_zone_id,
             record_name,
+            function_name: lookup("AWS_LAMBDA_FUNCTION_NAME")
+                .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
             warnings: warnings(&policy, promote_on.is_some()),
             policy,
         };

@@ -83,8 +83,9 @@ impl Failure {
 
     /// The same failure after these changes.
     #[must_use]
-    pub fn after(self, done: &[Action]) -> Self {
-        Self { done: done.to_vec(), ..self }
+    pub fn after(mut self, done: &[Action]) -> Self {
+        self.done.splice(0..0, done.iter().copied());
+        self
     }
 }
 

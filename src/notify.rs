@@ -19,8 +19,6 @@ pub struct Note {
     pub code: String,
     /// Why, with the facts.
     pub why: String,
-    /// What to do next.
-    pub next: &'static str,
     /// Whether it says what lasts rather than what was changed: then it is told once, not each minute.
     pub standing: bool,
 }
@@ -36,52 +34,77 @@ impl Note {
     }
 
     fn body(&self, config: &Config) -> String {
-        let function =
-            std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "rds-route53-failover".to_owned());
+        let Next { words, order } = next(&self.code);
+        let command = |order: &str| {
+            format!(
+                "aws lambda invoke --function-name {} --cli-binary-format raw-in-base64-out --payload '{order}' /dev/stdout",
+                config.function_name
+            )
+        };
+        let order = order.map_or_else(String::new, |order| format!("  {}\n", command(order)));
         format!(
-            "{what}\n\nRule: {code}\nWhy: {why}\nHealth check: {check}\n\nNext: {next}\nSee for yourself:\n  aws lambda invoke --function-name {function} --cli-binary-format raw-in-base64-out --payload '{{\"action\":\"status\"}}' /dev/stdout\n",
+            "{what}\n\nRule: {code}\nWhy: {why}\nHealth check: {check}\n\nNext: {words}\n{order}\nSee for yourself:\n  {status}\n",
             what = self.what,
             code = self.code,
             why = self.why,
             check = config.health_check_id,
-            next = self.next,
+            status = command(r#"{"action":"status"}"#),
         )
     }
 }
 
+/// What a person does next.
+struct Next {
+    words: &'static str,
+    /// The order that does it, where there is one.
+    order: Option<&'static str>,
+}
+
 /// What a person does after a rule was applied or an error of this type was met.
-pub fn next_step(code: &str) -> &'static str {
-    match code {
-        "primary-unhealthy" | "failover-ordered" => {
-            "Check that the application works on the secondary. Traffic goes back by itself when the primary is healthy, unless an operator ordered the failover or FAILBACK=manual; then send {\"action\":\"failback\",\"reason\":\"…\"}."
-        }
-        "replica-fit-to-promote" | "promotion-ordered" => {
-            "The old primary is stale from now on. Rebuild a replica of the promoted instance, swap the two identifiers in the configuration, then send {\"action\":\"failback\",\"reason\":\"…\"} (README, runbook)."
-        }
+fn next(code: &str) -> Next {
+    const FAILBACK: &str = r#"{"action":"failback","reason":"WHY"}"#;
+    const FORCED_FAILBACK: &str = r#"{"action":"failback","reason":"WHY","force":true}"#;
+    const FORCED_FAILOVER: &str = r#"{"action":"failover","reason":"WHY","force":true}"#;
+    let (words, order) = match code {
+        "primary-unhealthy" => (
+            "Check that the application works on the secondary. Traffic goes back by itself once the primary is healthy, if FAILBACK=auto and nothing is promoted; else order it:",
+            Some(FAILBACK),
+        ),
+        "failover-ordered" => (
+            "Check that the application works on the secondary. Traffic goes back only by order:",
+            Some(FAILBACK),
+        ),
+        "replica-fit-to-promote" | "promotion-ordered" => (
+            "The old primary is stale from now on: keep writes away from it. Rebuild a replica of the promoted instance, swap the two identifiers in the configuration, then order:",
+            Some(FAILBACK),
+        ),
         "primary-recovered" | "failback-ordered" => {
-            "Nothing. Within the cooldown no automatic failover happens."
+            ("Nothing. Within the cooldown no automatic failover happens.", None)
         }
-        "cooldown" => {
-            "If the secondary should serve all the same, send {\"action\":\"failover\",\"reason\":\"…\",\"force\":true}."
-        }
+        "paused" => ("When the work is done, order:", Some(r#"{"action":"resume"}"#)),
+        "resumed" => ("Nothing.", None),
+        "cooldown" => ("If the secondary should serve all the same, order:", Some(FORCED_FAILOVER)),
         "replica-not-fit" => {
-            "Repair the replica, or send {\"action\":\"failover\",\"reason\":\"…\",\"force\":true} if the secondary can serve as it is."
+            ("Repair the replica; or, if the secondary can serve as it is, order:", Some(FORCED_FAILOVER))
         }
-        "lag-unknown" | "lag-too-high" => {
-            "Decide whether the data named above may be lost. If so, send {\"action\":\"failover\",\"reason\":\"…\",\"promote\":true,\"allow_data_loss\":true}."
-        }
-        "stale-primary" => {
-            "Stop writes to the old primary. To use the promoted instance, send {\"action\":\"failover\",\"reason\":\"…\",\"force\":true} or swap the two identifiers in the configuration."
-        }
+        "lag-unknown" | "lag-too-high" => (
+            "Decide whether the data named above may be lost. Only if so, order:",
+            Some(r#"{"action":"failover","reason":"WHY","promote":true,"allow_data_loss":true}"#),
+        ),
+        "stale-primary" => (
+            "Stop writes to the old primary. To use the promoted instance at once, order:",
+            Some(FORCED_FAILOVER),
+        ),
         "foreign-check" => {
-            "Whoever set the flag: clear it, or set both. Until then this function moves nothing."
+            ("Whoever set the flag: clear it, or set both. Until then this function moves nothing.", None)
         }
-        "replica-not-ready" => "Look at the replica's status in the RDS console; the next tick tries again.",
-        "replica-not-following" | "record-not-on-primary" | "primary-not-healthy" => {
-            "Find out which instance holds the current data, then send {\"action\":\"failback\",\"reason\":\"…\",\"force\":true} if it is the primary."
-        }
-        _ => "Read the message above; the next tick carries on from what it finds.",
-    }
+        "replica-not-following" | "record-not-on-primary" | "primary-not-healthy" => (
+            "Find out which instance holds the current data. Only if it is the primary, order:",
+            Some(FORCED_FAILBACK),
+        ),
+        _ => ("Read the message above; the next tick carries on from what it finds.", None),
+    };
+    Next { words, order }
 }
 
 /// Publishes the notes; answers how many could not be.
