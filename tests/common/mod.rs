@@ -1,0 +1,212 @@
+//! What the scenario tests share: the vocabulary of an outage, and the promises that hold after every step.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::time::Duration;
+
+use emulator::{Actor, Change, HealthCheck, World};
+use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, world};
+use rds_route53_failover::error::Failure;
+use rds_route53_failover::report::{Action, Report};
+use serde_json::{Value, json};
+
+pub const PROMOTE: (&str, &str) = ("PROMOTE_REPLICA", "true");
+
+pub fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// The standard world with a primary in this status.
+pub fn world_with(status: &str) -> World {
+    let mut w = world();
+    w.set_status(PRIMARY, status);
+    w
+}
+
+/// A rig whose traffic was moved by the function, with the primary in this status; promotion is off unless the
+/// variables say otherwise.
+pub async fn failed_over(status: &str, variables: &[(&str, &str)]) -> Rig {
+    let rig = Rig::new(world_with(status), &[variables, &[("PROMOTE_REPLICA", "")]].concat());
+    let report = rig.tick().await.expect("the failover of the fixture");
+    assert_eq!(report.actions, [Action::RouteToSecondary], "{}", report.message);
+    let rig = rig.redeployed(&[variables, &[("PROMOTE_REPLICA", "")]].concat());
+    let rig = rig.redeployed(variables);
+    rig.wait(seconds(30)).await;
+    rig
+}
+
+/// A rig whose replica was promoted by the function and is on its own by now.
+pub async fn promoted(variables: &[(&str, &str)]) -> Rig {
+    let rig = Rig::new(world_with("failed"), &[&[PROMOTE], variables].concat());
+    let report = rig.tick().await.expect("the promotion of the fixture");
+    assert_eq!(report.actions, [Action::RouteToSecondary, Action::PromoteReplica], "{}", report.message);
+    rig.wait(seconds(600)).await;
+    assert!(rig.emulator.world().instance(REPLICA).unwrap().source.is_none());
+    rig
+}
+
+pub fn check(rig: &Rig) -> HealthCheck {
+    rig.emulator.world().health_check(CHECK).unwrap().clone()
+}
+
+pub fn tag(rig: &Rig, key: &str) -> Option<String> {
+    check(rig).tags.get(&format!("failover:{key}")).cloned()
+}
+
+/// Disabled, inverted, version.
+pub fn flags(rig: &Rig) -> (bool, bool, u64) {
+    let check = check(rig);
+    (check.disabled, check.inverted, check.version)
+}
+
+pub const NORMAL: (bool, bool) = (false, false);
+pub const FORCED: (bool, bool) = (true, true);
+
+pub fn state(rig: &Rig) -> (bool, bool) {
+    let (disabled, inverted, _) = flags(rig);
+    (disabled, inverted)
+}
+
+/// How many calls that can change something have arrived.
+pub fn writes(rig: &Rig) -> usize {
+    rig.emulator.world().writes().count()
+}
+
+pub fn count(rig: &Rig, operation: &str) -> usize {
+    rig.emulator.world().count(operation)
+}
+
+pub fn set_status(rig: &Rig, id: &str, status: &str) {
+    rig.emulator.world().set_status(id, status);
+}
+
+/// The invocation stays for this reason and writes nothing at all.
+#[track_caller]
+pub fn stays(rig: &Rig, before: usize, result: Result<Report, Failure>, reason: &str) -> Report {
+    let report = result.unwrap_or_else(|failure| panic!("{}: {failure}", failure.kind.name()));
+    assert_eq!((report.decision, report.reason), ("stay", reason), "{}", report.message);
+    assert!(report.actions.is_empty());
+    let world = rig.emulator.world();
+    assert_eq!(world.writes().count(), before, "{:?}", world.writes().collect::<Vec<_>>());
+    drop(world);
+    keeps_its_promises(rig);
+    report
+}
+
+/// A tick that stays for this reason and writes nothing at all.
+pub async fn tick_stays(rig: &Rig, reason: &str) -> Report {
+    let before = writes(rig);
+    let result = rig.tick().await;
+    stays(rig, before, result, reason)
+}
+
+/// A tick that fails with this `errorType` and writes nothing at all.
+pub async fn tick_fails(rig: &Rig, name: &str) -> Failure {
+    let before = writes(rig);
+    let failure = rig.tick().await.expect_err("the invocation should fail");
+    assert_eq!(failure.kind.name(), name, "{failure}");
+    assert!(failure.done.is_empty());
+    assert_eq!(writes(rig), before);
+    keeps_its_promises(rig);
+    failure
+}
+
+/// A tick that changes exactly this.
+pub async fn tick_does(rig: &Rig, decision: &str, reason: &str, actions: &[Action]) -> Report {
+    let report = rig.tick().await.unwrap_or_else(|failure| panic!("{}: {failure}", failure.kind.name()));
+    does(rig, &report, decision, reason, actions);
+    report
+}
+
+#[track_caller]
+pub fn does(rig: &Rig, report: &Report, decision: &str, reason: &str, actions: &[Action]) {
+    assert_eq!((report.decision, report.reason), (decision, reason), "{}", report.message);
+    assert_eq!(report.actions, actions, "{}", report.message);
+    keeps_its_promises(rig);
+}
+
+pub fn failover(options: Value) -> Value {
+    order("failover", options)
+}
+
+pub fn failback(options: Value) -> Value {
+    order("failback", options)
+}
+
+fn order(action: &str, options: Value) -> Value {
+    let mut order = json!({"action": action, "reason": "planned work"});
+    order.as_object_mut().unwrap().extend(options.as_object().cloned().unwrap_or_default());
+    order
+}
+
+/// One tick that may be ended by a scripted crash; `None` if it was.
+pub async fn tick_until_crash(rig: &Rig) -> Option<Result<Report, Failure>> {
+    let crashed = rig.emulator.crashed();
+    tokio::select! {
+        result = rig.tick() => Some(result),
+        () = crashed => None,
+    }
+}
+
+/// The invariants of a world in which nobody orders anything through the function.
+#[track_caller]
+pub fn keeps_its_promises(rig: &Rig) {
+    broken_promise(&rig.emulator.world()).map_or((), |promise| panic!("{promise}"));
+}
+
+/// Walks the history: what was done by the function, whatever was done around it.
+pub fn broken_promise(world: &World) -> Option<String> {
+    let (mut disabled, mut inverted) = (false, false);
+    let mut by_console = false;
+    let mut by_operator = false;
+    let mut accepted = 0;
+    let mut promoted = false;
+    let mut claim = String::new();
+    for event in world.history() {
+        match (&event.change, event.by) {
+            (Change::TagSet { key, value, .. }, Actor::Api) => {
+                if key == "failover:routed" || key == "failover:returned" {
+                    claim.clone_from(value);
+                }
+            }
+            (Change::CheckUpdated { disabled: d, inverted: i, version, .. }, by) => {
+                if d != i && by == Actor::Api {
+                    return Some(format!("the function set one flag alone at version {version}"));
+                }
+                if by == Actor::Api {
+                    by_operator = claim.contains("by=operator");
+                    if by_console && !by_operator {
+                        return Some(format!("a person's setting was overwritten at version {version}"));
+                    }
+                    if !claim.starts_with(&format!("version={version} ")) {
+                        return Some(format!("version {version} was produced behind the tag `{claim}`"));
+                    }
+                    if !d && promoted && !by_operator {
+                        return Some("traffic returned to a primary behind a promoted replica".to_owned());
+                    }
+                }
+                if (disabled, inverted) != (*d, *i) {
+                    accepted = 0;
+                }
+                (disabled, inverted) = (*d, *i);
+                by_console = by == Actor::Console && (*d || *i);
+                if by == Actor::Console {
+                    by_operator = false;
+                }
+            }
+            (Change::PromotionAccepted { .. }, by) => {
+                promoted = world.promotion.takes_effect;
+                if by == Actor::Api {
+                    accepted += 1;
+                    if !(disabled && inverted) {
+                        return Some("a promotion before traffic was moved".to_owned());
+                    }
+                    if accepted > 1 && world.promotion.takes_effect {
+                        return Some("two promotions in one incident".to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
