@@ -109,7 +109,7 @@ impl<'a> Actor<'a> {
             &Move { version, by, at: self.clock.now(), reason: reason.to_owned() },
             memory,
         )];
-        let Some(memory) = self.announce(&claims, by, check).await? else {
+        let Some(memory) = self.announce(&claims, by, check, memory).await? else {
             return Ok(Outcome::Raced);
         };
         for attempt in 1.. {
@@ -132,9 +132,11 @@ impl<'a> Actor<'a> {
                 Reading::Known(now) if now.version == version && now.state == to.state() => break,
                 Reading::Known(now) if now.version == check.version => {
                     if attempt == ATTEMPTS {
+                        // Should it be carried out late after all, nobody claims it: that is left to a person.
+                        let note = self.retract(&claims).await.err().unwrap_or_default();
                         return Err(Failure::new(
                             Kind::RouteUnconfirmed,
-                            format!("the health check was not updated in {ATTEMPTS} attempts{lost}"),
+                            format!("the health check was not updated in {ATTEMPTS} attempts{lost}{note}"),
                         ));
                     }
                     tokio::time::sleep(PAUSE * attempt).await;
@@ -148,14 +150,18 @@ impl<'a> Actor<'a> {
                 }
             }
         }
-        let why = match self.observer.health_check().await {
+        let (now, note) = tokio::join!(self.observer.health_check(), self.keep(&claims));
+        let why = match now {
             Reading::Known(now) => return Ok(Outcome::Done(Box::new(now), Box::new(memory))),
             Reading::Missing => "it is missing".to_owned(),
             Reading::Unknown(why) => why.to_string(),
         };
         Err(Failure::new(
             Kind::RouteUnconfirmed,
-            format!("the health check was updated but could not be read back: {why}"),
+            format!(
+                "the health check was updated but could not be read back: {why}{}",
+                note.unwrap_or_default()
+            ),
         )
         .after(&[to.action()]))
     }
@@ -179,18 +185,24 @@ impl<'a> Actor<'a> {
             let adopted = Move { version: check.version, by, at, reason: reason.to_owned() };
             claims.push(Claim::new(Tag::Routed, &adopted, memory));
         }
-        let Some(memory) = self.announce(&claims, by, check).await? else {
+        let Some(memory) = self.announce(&claims, by, check, memory).await? else {
             return Ok(Outcome::Raced);
         };
 
         match self.send_promotion(replica).await {
-            Written::Yes => Ok(Outcome::Done(Box::new(check.clone()), Box::new(memory))),
-            Written::Unknown(why) => Err(Failure::new(
-                Kind::PromotionUnconfirmed,
-                format!(
-                    "whether RDS accepted the promotion of {replica} is unknown: {why}; it counts as sent"
-                ),
-            )),
+            Written::Yes => {
+                self.keep(&claims).await;
+                Ok(Outcome::Done(Box::new(check.clone()), Box::new(memory)))
+            }
+            Written::Unknown(why) => {
+                let note = self.keep(&claims).await.unwrap_or_default();
+                Err(Failure::new(
+                    Kind::PromotionUnconfirmed,
+                    format!(
+                        "whether RDS accepted the promotion of {replica} is unknown: {why}; it counts as sent{note}"
+                    ),
+                ))
+            }
             Written::Conflict => {
                 // InvalidDBInstanceState: done already, under way, or impossible. Only RDS can tell.
                 let now = self.observer.instance(replica).await;
@@ -237,13 +249,31 @@ impl<'a> Actor<'a> {
 
     /// Writes the tags that announce a change, and reads back all that the change rests on.
     ///
-    /// `None` if somebody else is at work: the change must not be made.
+    /// `None` if somebody else is at work: the change must not be made. What a decision rests on may be seconds
+    /// old, so it is looked at once more before the first tag is written: an announcement of another invocation
+    /// must not be lost under ours.
     async fn announce(
         &self,
         claims: &[Claim],
         by: By,
         expected: &HealthCheck,
+        remembered: &Memory,
     ) -> Result<Option<Memory>, Failure> {
+        match tokio::join!(self.observer.read_memory(), self.observer.health_check()) {
+            (Evidence::Read(memory), Reading::Known(check)) => {
+                if memory != *remembered || (check.version, check.state) != (expected.version, expected.state)
+                {
+                    return Ok(None);
+                }
+            }
+            (Evidence::Unreadable(why), _) | (_, Reading::Unknown(why)) => {
+                return Err(Failure::new(
+                    Kind::TagWriteFailed,
+                    format!("the change was not made, as what it rests on could not be read again: {why}"),
+                ));
+            }
+            (Evidence::NotRead, _) | (_, Reading::Missing) => return Ok(None),
+        }
         let tags: Vec<_> = claims.iter().map(|claim| (claim.tag, Some(claim.value.clone()))).collect();
         if let Err(why) = self.tag(&tags).await {
             return Err(self.not_announced(claims, &why).await);
@@ -276,6 +306,23 @@ impl<'a> Actor<'a> {
             Kind::TagWriteFailed,
             format!("the change could not be announced in the tags, so it was not made: {why}{note}"),
         )
+    }
+
+    /// Makes sure that the announcement of a change that was made still stands: another invocation that lost the
+    /// race for the same change may have written over it. Answers in words where it does not stand.
+    async fn keep(&self, claims: &[Claim]) -> Option<String> {
+        let Evidence::Read(memory) = self.observer.read_memory().await else { return None };
+        let lost: Vec<_> = claims
+            .iter()
+            .filter(|claim| !claim.stands_in(&memory))
+            .map(|claim| (claim.tag, Some(claim.value.clone())))
+            .collect();
+        if lost.is_empty() {
+            return None;
+        }
+        let why = self.tag(&lost).await.err()?;
+        tracing::error!(%why, "the announcement of a change that was made is lost");
+        Some(format!("; its announcement in the tags is lost: {why}"))
     }
 
     /// The change was certainly not made, since somebody else changed the world.

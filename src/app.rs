@@ -1,6 +1,7 @@
 //! One invocation, stage by stage: trigger, observe, decide, act, report.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -22,6 +23,12 @@ use crate::trigger::{self, Trigger};
 
 mod orders;
 
+/// More observations than any confirmation takes: two troubles that take turns must not keep an invocation alive.
+const MAX_LOOKS: u32 = 250;
+
+/// What one look takes, and the report behind it, when all goes well.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// How often the world may change under a decision before the invocation gives up.
 const MAX_RACES: u32 = 3;
 
@@ -40,10 +47,17 @@ pub struct App {
 /// What an invocation has come to so far.
 struct Progress {
     actions: Vec<Action>,
-    /// The furthest step that was decided, and what was said of it.
-    furthest: Option<(&'static Rule, String)>,
+    /// The furthest step that was decided.
+    furthest: Option<Step>,
     notes: Vec<Note>,
     metrics: Metrics,
+}
+
+/// A step that was decided.
+struct Step {
+    rule: &'static Rule,
+    message: String,
+    observations: u32,
 }
 
 impl App {
@@ -58,6 +72,11 @@ impl App {
         &self.config
     }
 
+    /// Probes that are not answered take their whole time-out.
+    fn time_of_a_look(&self) -> Duration {
+        if self.prober.is_some() { LOOK + self.config.endpoint_timeout } else { LOOK }
+    }
+
     /// Handles one event.
     ///
     /// # Errors
@@ -65,6 +84,9 @@ impl App {
     pub async fn handle(&self, event: Value, clock: Clock) -> Result<Report, Failure> {
         let mut progress =
             Progress { actions: Vec::new(), furthest: None, notes: Vec::new(), metrics: Metrics::default() };
+        if self.config.mode == Mode::Observe {
+            progress.metrics.watch_only();
+        }
         let mut topic = None;
         let result = match trigger::read(event, &self.config.policy) {
             Err(failure) => Err(failure),
@@ -124,10 +146,11 @@ impl App {
         let policy = &self.config.policy;
         let mut observer = Observer::new(&self.aws, &self.config, self.prober.as_ref(), *clock);
         let mut seen = observer.look().await;
-        let mut streak = Streak::new(Diagnosis::of(&seen.primary, seen.probes, policy).health(), clock.now());
+        let mut streak = Streak::new(&Diagnosis::of(&seen.primary, seen.probes, policy), clock.now());
+        let mut looks = 1;
         let mut races = 0;
         loop {
-            let case = Case::new(&seen, streak, order, policy, clock.now());
+            let case = Case::new(&seen, streak.clone(), order, policy, clock.now());
             let rule = match decide(&case) {
                 Next::Read(need) => {
                     observer.read(need, &mut seen).await;
@@ -143,29 +166,36 @@ impl App {
                     return Ok(self.finish(rule, message, &case, progress));
                 }
                 Does::Fail => {
-                    progress.metrics.decision(&case, rule.code);
+                    progress.metrics.decision(&case, rule.code, rule.code);
                     return Err(Failure::new(Kind::Rule(rule.code), message));
                 }
                 Does::ObserveAgain | Does::ObserveAtOnce => {
                     let wait =
                         if rule.does == Does::ObserveAgain { policy.interval } else { Default::default() };
-                    if !clock.allows(wait) {
-                        let message =
-                            format!("{message}; the invocation's deadline leaves no time to observe again");
+                    let enough = if looks != streak.length || looks >= MAX_LOOKS {
+                        Some("the primary's health changed within this invocation")
+                    } else if !clock.allows(wait + self.time_of_a_look()) {
+                        Some("the invocation's deadline leaves no time to observe again")
+                    } else {
+                        None
+                    };
+                    if let Some(why) = enough {
+                        let message = format!("{message}; {why}: the next tick starts anew");
                         return Ok(self.finish(rule, message, &case, progress));
                     }
                     tokio::time::sleep(wait).await;
                     None
                 }
                 Does::FailOver | Does::Promote | Does::FailBack if observed_only => {
-                    progress.furthest = Some((rule, message.clone()));
+                    progress.furthest =
+                        Some(Step { rule, message: message.clone(), observations: case.streak.length });
                     return Ok(self.finish(rule, message, &case, progress));
                 }
                 Does::FailOver | Does::Promote | Does::FailBack => {
                     let actor = Actor::new(&self.aws, &self.config, &observer, *clock);
                     let made = self.change(rule, &seen, order.by(), words, &actor).await;
                     if made.is_err() {
-                        progress.metrics.decision(&case, rule.code);
+                        progress.metrics.decision(&case, rule.code, rule.code);
                     }
                     Some(made?)
                 }
@@ -175,7 +205,7 @@ impl App {
                 Some((_, Outcome::Raced)) => {
                     races += 1;
                     if races == MAX_RACES {
-                        progress.metrics.decision(&case, rule.code);
+                        progress.metrics.decision(&case, rule.code, rule.code);
                         return Err(Failure::new(
                             Kind::VersionConflict,
                             format!(
@@ -186,18 +216,20 @@ impl App {
                 }
                 Some((action, Outcome::Done(check, memory))) => {
                     progress.actions.push(action);
-                    progress.furthest = Some((rule, message.clone()));
+                    progress.furthest =
+                        Some(Step { rule, message: message.clone(), observations: case.streak.length });
                     progress.notes.push(note(action.as_str(), rule.code, &message, false));
                     if action != Action::RouteToSecondary || !case.promotion_may_follow() {
                         seen.check = Reading::Known(*check);
                         seen.memory = Evidence::Read(*memory);
-                        let case = Case::new(&seen, streak, order, policy, clock.now());
+                        let case = Case::new(&seen, streak.clone(), order, policy, clock.now());
                         return Ok(self.finish(rule, message, &case, progress));
                     }
                 }
             }
             seen = observer.look().await;
-            streak = streak.and(Diagnosis::of(&seen.primary, seen.probes, policy).health(), clock.now());
+            streak = streak.and(&Diagnosis::of(&seen.primary, seen.probes, policy), clock.now());
+            looks += 1;
         }
     }
 
@@ -225,19 +257,23 @@ impl App {
         case: &Case<'_>,
         progress: &mut Progress,
     ) -> Report {
-        progress.metrics.decision(case, rule.code);
-        if rule.does == Does::StayAndTell {
-            progress.notes.push(note("no change was made", rule.code, &message, true));
+        let refused = rule.does == Does::StayAndTell || (rule.does == Does::Stay && case.is_refused_order());
+        if refused {
+            progress.notes.push(note("no change was made", rule.code, &message, case.order == Order::Tick));
         }
-        let (decided, message) = match progress.furthest.take() {
-            Some((furthest, said)) if furthest.code != rule.code => {
-                (furthest, format!("{said} — then: {} ({})", message, rule.code))
+        let step = match progress.furthest.take() {
+            Some(step) if step.rule.code == rule.code => step,
+            Some(step) => {
+                Step { message: format!("{} — then: {message} ({})", step.message, rule.code), ..step }
             }
-            Some((furthest, said)) => (furthest, said),
-            None => (rule, message),
+            None => Step { rule, message, observations: case.streak.length },
         };
-        let actions = &progress.actions;
-        Report::of(case, &self.config, decided.does.as_str(), decided.code, message, actions)
+        progress.metrics.decision(case, step.rule.code, rule.code);
+        let decision = step.rule.does.as_str();
+        let mut report =
+            Report::of(case, &self.config, decision, step.rule.code, step.message, &progress.actions);
+        report.observations = step.observations;
+        report
     }
 
     fn message(&self, rule: &Rule, case: &Case<'_>, words: Option<&str>) -> String {
@@ -247,6 +283,9 @@ impl App {
         }
         if let Some(overridden) = case.overridden() {
             message = format!("{message}; `force` overrides {overridden}");
+        }
+        if let Some(hint) = case.force_would_help().filter(|_| rule.does.refuses()) {
+            message = format!("{message}; {hint}");
         }
         message
     }

@@ -11,7 +11,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextRef, InterceptorContext,
+    AfterDeserializationInterceptorContextRef, InterceptorContext,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -131,7 +131,8 @@ fn rds_client(sdk: &SdkConfig, region: Option<String>) -> aws_sdk_rds::Client {
 
 /// Refuses an XML answer that ends in the middle.
 ///
-/// The SDK's readers take what there is for the whole: a replica whose source was cut off would look promoted.
+/// The SDK's readers take what there is for the whole: a replica whose source was cut off would look promoted. The
+/// body is in memory only once it was read for them, so it is judged behind them.
 #[derive(Debug)]
 struct WholeAnswers;
 
@@ -140,9 +141,9 @@ impl Intercept for WholeAnswers {
         "whole answers"
     }
 
-    fn read_before_deserialization(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use jiff::fmt::friendly::SpanParser;
-
 use crate::health::Trigger;
 use crate::model::InstanceRef;
 use crate::probe::Endpoint;
 use crate::status::{Health, Status};
+
+mod parse;
 
 /// An environment variable as the README's table shows it.
 #[derive(Clone, Copy, Debug)]
@@ -190,53 +190,60 @@ impl Config {
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut read = Reader { lookup: &lookup, faults: Vec::new() };
         // Where a plain identifier lives: the function's own region, which Lambda sets.
-        let home = lookup("AWS_REGION").or_else(|| lookup("AWS_DEFAULT_REGION"));
+        let home = read.text("AWS_REGION").or_else(|| read.text("AWS_DEFAULT_REGION"));
 
         let primary = read.instance(PRIMARY_DB_INSTANCE_IDENTIFIER, home.as_deref());
         if primary.is_none() {
             read.require(PRIMARY_DB_INSTANCE_IDENTIFIER);
         }
         let replica = read.instance(FAILOVER_DB_INSTANCE_IDENTIFIER, home.as_deref());
-        let health_check_id = read.value(ROUTE53_HEALTH_CHECK_ID, health_check_id);
+        let health_check_id = read.value(ROUTE53_HEALTH_CHECK_ID, parse::health_check_id);
         if health_check_id.is_none() {
             read.require(ROUTE53_HEALTH_CHECK_ID);
         }
-        let overrides = read.value(STATUS_OVERRIDES, status_overrides).unwrap_or_default();
-        let promote = read.value(PROMOTE_REPLICA, boolean).unwrap_or(false);
-        let promote_on = read.value(PROMOTE_ON, promote_on);
-        let confirmations = read.value(CONFIRMATIONS, count).unwrap_or(3);
-        let failback_confirmations = read.value(FAILBACK_CONFIRMATIONS, count).unwrap_or(3);
-        let endpoints = read.value(HEALTH_ENDPOINTS, endpoints).unwrap_or_default();
-        let quorum = read.value(HEALTH_ENDPOINT_QUORUM, |text| quorum(text, endpoints.len()));
-        let on_unreachable = read.value(ON_PRIMARY_UNREACHABLE, on_unreachable);
-        let hosted_zone_id = read.value(HOSTED_ZONE_ID, hosted_zone_id);
-        let record_name = read.value(RECORD_NAME, record_name);
-        let endpoint_timeout =
-            read.value(HEALTH_ENDPOINT_TIMEOUT, |text| duration(text).filter(|timeout| !timeout.is_zero()));
+        let overrides = read.value(STATUS_OVERRIDES, parse::status_overrides).unwrap_or_default();
+        let promote = read.value(PROMOTE_REPLICA, parse::boolean).unwrap_or(false);
+        let promote_on = read.value(PROMOTE_ON, parse::promote_on);
+        let confirmations = read.value(CONFIRMATIONS, parse::count).unwrap_or(3);
+        let failback_confirmations = read.value(FAILBACK_CONFIRMATIONS, parse::count).unwrap_or(3);
+        let endpoints = read.value(HEALTH_ENDPOINTS, parse::endpoints);
+        // A quorum can't be measured by endpoints that are faulty themselves.
+        let asked = match &endpoints {
+            None if read.text(HEALTH_ENDPOINTS).is_some() => usize::MAX,
+            endpoints => endpoints.as_ref().map_or(0, Vec::len),
+        };
+        let quorum = read.value(HEALTH_ENDPOINT_QUORUM, |text| parse::quorum(text, asked));
+        let endpoints = endpoints.unwrap_or_default();
+        let on_unreachable = read.value(ON_PRIMARY_UNREACHABLE, parse::on_unreachable);
+        let hosted_zone_id = read.value(HOSTED_ZONE_ID, parse::hosted_zone_id);
+        let record_name = read.value(RECORD_NAME, parse::record_name);
+        let endpoint_timeout = read.value(HEALTH_ENDPOINT_TIMEOUT, |text| {
+            parse::duration(text).filter(|timeout| !timeout.is_zero())
+        });
 
         let policy = Policy {
             // Never used where the required variable is missing: the faults are returned below.
             primary: primary.unwrap_or(InstanceRef { identifier: String::new(), region: None }),
             replica,
             promote,
-            promote_on: promote_on.clone().unwrap_or_else(default_promote_on),
-            max_lag: read.value(MAX_REPLICA_LAG, duration).unwrap_or(Duration::from_secs(60)),
+            promote_on: promote_on.clone().unwrap_or_else(parse::default_promote_on),
+            max_lag: read.value(MAX_REPLICA_LAG, parse::duration).unwrap_or(Duration::from_secs(60)),
             overrides,
             confirmations,
-            interval: read.value(CONFIRMATION_INTERVAL, duration).unwrap_or(Duration::from_secs(10)),
-            failback: read.value(FAILBACK, failback).unwrap_or(Failback::Auto),
+            interval: read.value(CONFIRMATION_INTERVAL, parse::duration).unwrap_or(Duration::from_secs(10)),
+            failback: read.value(FAILBACK, parse::failback).unwrap_or(Failback::Auto),
             failback_confirmations,
-            cooldown: read.value(COOLDOWN, duration).unwrap_or(Duration::from_secs(600)),
+            cooldown: read.value(COOLDOWN, parse::duration).unwrap_or(Duration::from_secs(600)),
             quorum: quorum.unwrap_or(endpoints.len() / 2 + 1),
             on_unreachable: on_unreachable.unwrap_or(OnUnreachable::Hold),
             knows_zone: hosted_zone_id.is_some(),
         };
         let config = Self {
             health_check_id: health_check_id.unwrap_or_default(),
-            mode: read.value(MODE, mode).unwrap_or(Mode::Act),
+            mode: read.value(MODE, parse::mode).unwrap_or(Mode::Act),
             endpoints,
             endpoint_timeout: endpoint_timeout.unwrap_or(Duration::from_secs(2)),
-            topic: read.value(NOTIFICATION_TOPIC_ARN, topic),
+            topic: read.value(NOTIFICATION_TOPIC_ARN, parse::topic),
             hosted_zone_id,
             record_name,
             function_name: lookup("AWS_LAMBDA_FUNCTION_NAME")
@@ -244,20 +251,25 @@ impl Config {
             warnings: warnings(&policy, promote_on.is_some()),
             policy,
         };
-        read.faults.extend(contradictions(&config, promote_on.as_ref()));
+        let contradictions = contradictions(&config, promote_on.as_ref(), |name| read.text(name).is_some());
+        read.faults.extend(contradictions);
         if read.faults.is_empty() { Ok(config) } else { Err(ConfigError(read.faults)) }
     }
 }
 
-/// Settings that can't all be meant.
-fn contradictions(config: &Config, promote_on: Option<&BTreeSet<Trigger>>) -> Vec<String> {
+/// Settings that can't all be meant. One that is set but faulty is reported as such, and contradicts nothing.
+fn contradictions(
+    config: &Config,
+    promote_on: Option<&BTreeSet<Trigger>>,
+    is_set: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let policy = &config.policy;
     let mut faults = Vec::new();
     match &policy.replica {
         Some(replica) if replica.same_as(&policy.primary) => faults.push(format!(
             "{FAILOVER_DB_INSTANCE_IDENTIFIER} and {PRIMARY_DB_INSTANCE_IDENTIFIER} name the same instance `{replica}`: name the replica that the secondary record points to"
         )),
-        None if policy.promote => faults.push(format!(
+        None if policy.promote && !is_set(FAILOVER_DB_INSTANCE_IDENTIFIER) => faults.push(format!(
             "{PROMOTE_REPLICA} is `true` but {FAILOVER_DB_INSTANCE_IDENTIFIER} is not set: name the replica to promote, or set {PROMOTE_REPLICA} to `false`"
         )),
         Some(_) | None => {}
@@ -272,12 +284,12 @@ fn contradictions(config: &Config, promote_on: Option<&BTreeSet<Trigger>>) -> Ve
             ));
         }
     }
-    if policy.on_unreachable == OnUnreachable::FailOver && config.endpoints.is_empty() {
+    if policy.on_unreachable == OnUnreachable::FailOver && !is_set(HEALTH_ENDPOINTS) {
         faults.push(format!(
             "{ON_PRIMARY_UNREACHABLE} is `failover` but {HEALTH_ENDPOINTS} is not set: an unreachable API alone is no evidence; set endpoints, or {ON_PRIMARY_UNREACHABLE} to `hold`"
         ));
     }
-    if config.record_name.is_some() && config.hosted_zone_id.is_none() {
+    if config.record_name.is_some() && !is_set(HOSTED_ZONE_ID) {
         faults.push(format!("{RECORD_NAME} is set but {HOSTED_ZONE_ID} is not: set both, or neither"));
     }
     faults
@@ -291,6 +303,9 @@ fn warnings(policy: &Policy, promote_on_is_set: bool) -> Vec<String> {
         && policy.on_unreachable == OnUnreachable::Hold
     {
         warnings.push(format!("{PROMOTE_ON} holds `unreachable`, which needs {ON_PRIMARY_UNREACHABLE}=failover to have any effect"));
+    }
+    for status in policy.overrides.keys().filter(|status| matches!(status, Status::Unrecognised(_))) {
+        warnings.push(format!("{STATUS_OVERRIDES} holds `{status}`, a status this version does not know: if it is a typing error, it has no effect"));
     }
     warnings
 }
@@ -335,134 +350,5 @@ impl Reader<'_> {
                 None
             }
         }
-    }
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    // More than a week is a typing error for everything that is configured here.
-    SpanParser::new()
-        .parse_unsigned_duration(text)
-        .ok()
-        .filter(|duration| *duration <= Duration::from_secs(7 * 24 * 3600))
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
-}
-
-fn count(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|count| (1..=100).contains(count))
-}
-
-fn quorum(text: &str, endpoints: usize) -> Option<usize> {
-    if text.eq_ignore_ascii_case("majority") {
-        return Some(endpoints / 2 + 1);
-    }
-    text.parse().ok().filter(|quorum| (1..=endpoints).contains(quorum))
-}
-
-fn failback(text: &str) -> Option<Failback> {
-    match text.to_ascii_lowercase().as_str() {
-        "auto" => Some(Failback::Auto),
-        "manual" => Some(Failback::Manual),
-        _ => None,
-    }
-}
-
-fn mode(text: &str) -> Option<Mode> {
-    match text.to_ascii_lowercase().as_str() {
-        "act" => Some(Mode::Act),
-        "observe" => Some(Mode::Observe),
-        _ => None,
-    }
-}
-
-fn on_unreachable(text: &str) -> Option<OnUnreachable> {
-    match text.to_ascii_lowercase().as_str() {
-        "hold" => Some(OnUnreachable::Hold),
-        "failover" => Some(OnUnreachable::FailOver),
-        _ => None,
-    }
-}
-
-/// The items of a comma-separated list.
-fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty())
-}
-
-fn status_overrides(text: &str) -> Option<BTreeMap<Status, Health>> {
-    let mut overrides = BTreeMap::new();
-    for item in items(text) {
-        let (status, health) = item.split_once('=')?;
-        let health = match health.trim().to_ascii_lowercase().as_str() {
-            "healthy" => Health::Healthy,
-            "hold" => Health::Hold,
-            "unhealthy" => Health::Unhealthy,
-            _ => return None,
-        };
-        let status = status_name(status)?;
-        // The same status twice can't both be meant.
-        if overrides.insert(status, health).is_some_and(|earlier| earlier != health) {
-            return None;
-        }
-    }
-    Some(overrides)
-}
-
-fn promote_on(text: &str) -> Option<BTreeSet<Trigger>> {
-    items(text)
-        .map(|item| match item.to_ascii_lowercase().as_str() {
-            "missing" => Some(Trigger::Missing),
-            "unreachable" => Some(Trigger::Unreachable),
-            "unresponsive" => Some(Trigger::Unresponsive),
-            _ => status_name(item).map(Trigger::Status),
-        })
-        .collect()
-}
-
-fn status_name(text: &str) -> Option<Status> {
-    let status = Status::parse(text);
-    let valid = status.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '-');
-    (valid && !status.as_str().is_empty()).then_some(status)
-}
-
-fn default_promote_on() -> BTreeSet<Trigger> {
-    Status::ALL.iter().filter(|status| status.promotable_by_default()).cloned().map(Trigger::Status).collect()
-}
-
-fn endpoints(text: &str) -> Option<Vec<Endpoint>> {
-    items(text).map(Endpoint::parse).collect()
-}
-
-fn health_check_id(text: &str) -> Option<String> {
-    // "GetHealthCheck", HealthCheckId: at most 64 characters.
-    let valid = text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    valid.then(|| text.to_owned())
-}
-
-fn hosted_zone_id(text: &str) -> Option<String> {
-    let id = text.strip_prefix("/hostedzone/").unwrap_or(text);
-    let valid = id.len() <= 32 && !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
-    valid.then(|| id.to_owned())
-}
-
-fn record_name(text: &str) -> Option<String> {
-    let name = text.trim_end_matches('.').to_ascii_lowercase();
-    let valid = name.contains('.') && name.len() <= 253 && !name.contains(char::is_whitespace);
-    valid.then_some(name)
-}
-
-fn topic(text: &str) -> Option<Topic> {
-    match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
-        ["arn", partition, "sns", region, account, name]
-            if [partition, region, account, name].iter().all(|part| !part.is_empty()) =>
-        {
-            Some(Topic { arn: text.to_owned(), region: (*region).to_owned() })
-        }
-        _ => None,
     }
 }

@@ -73,6 +73,17 @@ impl Order {
         }
     }
 
+    /// The same order with `force`.
+    fn forced(self) -> Self {
+        match self {
+            Self::Tick => Self::Tick,
+            Self::Failover { promote, allow_data_loss, .. } => {
+                Self::Failover { force: true, promote, allow_data_loss }
+            }
+            Self::Failback { .. } => Self::Failback { force: true },
+        }
+    }
+
     /// Whose word stands in the tags for a change made on this order.
     pub fn by(self) -> By {
         match self {
@@ -83,26 +94,40 @@ impl Order {
 }
 
 /// The consecutive observations of the same health that end with the present one, in this invocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Streak {
     /// What they all found.
     pub health: Health,
     /// How many they are, at least 1.
     pub length: u32,
+    /// How many of the last of them found the same trouble, at least 1.
+    pub alike: u32,
+    trouble: Option<Trigger>,
     /// When the first of them was made.
     pub since: Timestamp,
 }
 
 impl Streak {
     /// A streak of one.
-    pub fn new(health: Health, at: Timestamp) -> Self {
-        Self { health, length: 1, since: at }
+    pub fn new(diagnosis: &Diagnosis, at: Timestamp) -> Self {
+        Self {
+            health: diagnosis.health(),
+            length: 1,
+            alike: 1,
+            trouble: diagnosis.trigger().cloned(),
+            since: at,
+        }
     }
 
     /// The streak with one more observation.
     #[must_use]
-    pub fn and(self, health: Health, at: Timestamp) -> Self {
-        if health == self.health { Self { length: self.length + 1, ..self } } else { Self::new(health, at) }
+    pub fn and(&self, diagnosis: &Diagnosis, at: Timestamp) -> Self {
+        let next = Self::new(diagnosis, at);
+        if next.health != self.health {
+            return next;
+        }
+        let alike = if next.trouble == self.trouble { self.alike + 1 } else { 1 };
+        Self { length: self.length + 1, alike, since: self.since, ..next }
     }
 }
 
@@ -141,6 +166,11 @@ pub enum Does {
 }
 
 impl Does {
+    /// Whether nothing is done, for now or for good.
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::Stay | Self::StayAndTell | Self::Fail)
+    }
+
     /// The word in the response's `decision`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -218,7 +248,8 @@ impl<'a> Case<'a> {
         if !self.force() {
             return None;
         }
-        let unforced = Case::new(self.seen, self.streak, self.order.unforced(), self.policy, self.now);
+        let unforced =
+            Case::new(self.seen, self.streak.clone(), self.order.unforced(), self.policy, self.now);
         match (decide(self), decide(&unforced)) {
             (Next::Apply(forced), Next::Apply(unforced)) if forced.code != unforced.code => {
                 Some(unforced.code)
@@ -279,21 +310,25 @@ impl<'a> Case<'a> {
 
     /// Whether the present incident ended in a promotion, by what the tags or RDS say.
     fn latched(&self) -> Result<bool, Gap> {
-        let (memory, role) = (self.memory()?, self.role()?);
+        let memory = self.memory()?;
         let Some(version) = self.version() else { return Ok(false) };
         let sent = match self.replica() {
             Some((replica, id)) => health::promotion_sent(memory, version, replica, id, self.now),
             None => memory.promotion_in(version).is_some(),
         };
-        Ok(sent || role == Some(Role::Promoted))
+        Ok(sent || self.replica_stands_alone())
+    }
+
+    /// Whether the replica replicates from nobody, whatever its status.
+    fn replica_stands_alone(&self) -> bool {
+        self.replica()
+            .and_then(|(replica, _)| replica.known())
+            .is_some_and(|instance| instance.source.is_none())
     }
 
     /// Whether the replica that the tags call promoted stands alone while the check is normal.
     fn promoted_replica_is_on_its_own(&self) -> Result<bool, Gap> {
-        let Some((replica, id)) = self.replica() else { return Ok(false) };
-        if replica.known().is_none_or(|instance| instance.source.is_some()) {
-            return Ok(false);
-        }
+        let Some((_, id)) = self.replica().filter(|_| self.replica_stands_alone()) else { return Ok(false) };
         match self.memory() {
             Ok(memory) => {
                 Ok(memory.promoted.as_ref().is_some_and(|promoted| promoted.instance == id.identifier))
@@ -358,12 +393,7 @@ impl<'a> Case<'a> {
     }
 
     fn trigger(&self) -> Option<&Trigger> {
-        match &self.diagnosis {
-            Diagnosis::Unhealthy(trigger) => Some(trigger),
-            Diagnosis::Healthy(_) | Diagnosis::Hold(_) | Diagnosis::Conflict(..) | Diagnosis::Unknown(_) => {
-                None
-            }
-        }
+        self.diagnosis.trigger()
     }
 
     /// Whether the rules about the replica and its lag decide next.
@@ -375,13 +405,43 @@ impl<'a> Case<'a> {
     fn lag(&self) -> Result<Result<Lag, String>, Gap> {
         let memory = self.memory()?;
         let routed = memory.routed.as_ref().filter(|routed| Some(routed.version) == self.version());
-        let detected = routed.map_or(self.streak.since, |routed| routed.at.min(self.streak.since));
+        // Without an outage the newest sample counts.
+        let detected = match self.health() {
+            Health::Unhealthy => routed.map_or(self.streak.since, |routed| routed.at.min(self.streak.since)),
+            Health::Healthy | Health::Hold | Health::Unknown => Timestamp::MAX,
+        };
         match &self.seen.lag {
             Evidence::NotRead => Err(Gap::Unread(Need::Lag)),
             Evidence::Unreadable(Blind { cause, detail }) => {
                 Ok(Err(format!("ReplicaLag is {}: {detail}", cause.as_str())))
             }
             Evidence::Read(samples) => Ok(health::lag(samples, detected, self.now)),
+        }
+    }
+
+    /// Whether this is an order for a change that is not made already.
+    pub fn is_refused_order(&self) -> bool {
+        match self.order {
+            Order::Tick => false,
+            Order::Failover { promote, .. } => promote || !self.state(CheckState::ForcedUnhealthy),
+            Order::Failback { .. } => !self.state(CheckState::Normal),
+        }
+    }
+
+    /// Why an operator's order was refused though `force` would carry it out, in words.
+    pub fn force_would_help(&self) -> Option<&'static str> {
+        if self.order.is_tick() || self.force() {
+            return None;
+        }
+        let forced = Case::new(self.seen, self.streak.clone(), self.order.forced(), self.policy, self.now);
+        match (decide(self), decide(&forced)) {
+            (Next::Apply(refused), Next::Apply(forced))
+                if refused.code != forced.code && !forced.does.refuses() =>
+            {
+                Some("with `force` it would be carried out")
+            }
+            (Next::Apply(_), Next::Read(_)) => Some("`force` overrides this rule"),
+            (Next::Apply(_) | Next::Read(_), Next::Apply(_) | Next::Read(_)) => None,
         }
     }
 

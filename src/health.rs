@@ -78,6 +78,14 @@ impl Diagnosis {
         }
     }
 
+    /// What is wrong with it, where it does not serve.
+    pub fn trigger(&self) -> Option<&Trigger> {
+        match self {
+            Self::Unhealthy(trigger) => Some(trigger),
+            Self::Healthy(_) | Self::Hold(_) | Self::Conflict(..) | Self::Unknown(_) => None,
+        }
+    }
+
     /// The health alone.
     pub fn health(&self) -> Health {
         match self {
@@ -121,9 +129,9 @@ impl fmt::Display for Diagnosis {
 pub enum Role {
     /// It replicates from the primary.
     Replica,
-    /// A promotion was sent and has not shown yet.
+    /// A promotion was sent and is not complete.
     Promoting,
-    /// It replicates from nobody.
+    /// It is available and replicates from nobody.
     Promoted,
     /// It replicates from somebody else, is missing, or is unknown.
     Other,
@@ -151,14 +159,16 @@ pub fn role(
     now: Timestamp,
 ) -> Role {
     let Some(instance) = replica.known() else { return Role::Other };
-    let Some(source) = &instance.source else { return Role::Promoted };
-    if let (Some(memory), Some(version)) = (memory, version)
-        && memory.promotion_in(version).is_some_and(|sent| sent.instance == id.identifier)
-        && promotion_sent(memory, version, replica, id, now)
-    {
-        return Role::Promoting;
+    let sent = memory.zip(version).is_some_and(|(memory, version)| {
+        memory.promotion_in(version).is_some_and(|sent| sent.instance == id.identifier)
+            && promotion_sent(memory, version, replica, id, now)
+    });
+    match &instance.source {
+        None if instance.status == Status::Available => Role::Promoted,
+        None | Some(_) if sent => Role::Promoting,
+        Some(source) if follows(source, primary) => Role::Replica,
+        None | Some(_) => Role::Other,
     }
-    if follows(source, primary) { Role::Replica } else { Role::Other }
 }
 
 /// Whether the source of a replica is this primary.
@@ -227,33 +237,41 @@ const LAG_STALE_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// A tick each minute sees an outage up to this long after it began.
 const DETECTION: SignedDuration = SignedDuration::from_mins(1);
 
+/// A lag that grew by the time that passed, give or take this, grew by nothing else.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
+
 /// The lag that counts for a promotion, or why it is unknown.
 ///
-/// Two samples can tell: the latest, and the last from before the outage. Once the primary is dead, PostgreSQL's
-/// lag climbs by one second a second though no more data is at stake, and MySQL's turns to −1 (replication not
-/// running); so the smaller usable one counts. A −1 that is the last sample from before the outage means that
-/// replication had stopped earlier, and nothing older is believed.
+/// The newest sample counts, with one exception. Once the primary is dead, PostgreSQL's lag (now less the last
+/// replayed transaction) climbs by a second a second though no more data is at stake, and MySQL's turns to −1
+/// (replication not running). So the last sample from before the outage counts where the newest is −1, or is no
+/// more than that one and the time between them. Nothing older than that one is believed: a −1 there means that
+/// replication had stopped before the outage.
 ///
 /// `detected` is when the outage was first seen.
 ///
 /// # Errors
 /// A sentence saying why the lag is unknown.
 pub fn lag(samples: &[Sample], detected: Timestamp, now: Timestamp) -> Result<Lag, String> {
-    let outage = detected - DETECTION;
+    let outage = detected.checked_sub(DETECTION).unwrap_or(Timestamp::MIN);
     let fresh = |sample: &&Sample| now.duration_since(sample.at) <= LAG_STALE_AFTER;
-    let latest = samples.iter().rfind(fresh);
-    let before = samples.iter().filter(fresh).rfind(|sample| sample.at < outage);
-    let Some(newest) = latest else {
+    let usable = |sample: &&Sample| sample.seconds.is_finite() && sample.seconds >= 0.0;
+    let Some(newest) = samples.iter().rfind(fresh) else {
         return Err(match samples.last() {
             None => "there is no sample of ReplicaLag".to_owned(),
             Some(last) => format!("the last sample of ReplicaLag is from {}", last.at),
         });
     };
-    [latest, before]
-        .into_iter()
-        .flatten()
-        .filter(|sample| sample.seconds.is_finite() && sample.seconds >= 0.0)
-        .min_by(|a, b| a.seconds.total_cmp(&b.seconds))
-        .map(|sample| Lag { seconds: sample.seconds, age: now.duration_since(sample.at) })
-        .ok_or_else(|| format!("ReplicaLag is {}: replication is not running", newest.seconds))
+    let before = samples.iter().filter(fresh).rfind(|sample| sample.at < outage).filter(usable);
+    let counts = match before {
+        Some(before) if !usable(&newest) => before,
+        Some(before) => {
+            let climb = newest.at.duration_since(before.at) + CLOCK_TOLERANCE;
+            let by_the_clock = newest.seconds <= before.seconds + climb.as_secs_f64();
+            if by_the_clock && newest.seconds > before.seconds { before } else { newest }
+        }
+        None if usable(&newest) => newest,
+        None => return Err(format!("ReplicaLag is {}: replication is not running", newest.seconds)),
+    };
+    Ok(Lag { seconds: counts.seconds, age: now.duration_since(counts.at) })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
@@ -15,15 +15,15 @@ impl FormatTime for Rfc3339 {
     }
 }
 
-/// Starts the log at the level of `AWS_LAMBDA_LOG_LEVEL`, else of `RUST_LOG`, else INFO.
+/// Starts the log at the level of `AWS_LAMBDA_LOG_LEVEL`, else INFO.
 pub(crate) fn init() {
-    let level = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|level| !level.is_empty()))
-        .map_or_else(|| "info".to_owned(), |level| level.to_ascii_lowercase());
-    // Lambda's FATAL is the least that can be asked for.
-    let level = if level == "fatal" { "error".to_owned() } else { level };
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
+    let level = match level.as_str() {
+        "" => LevelFilter::INFO,
+        // Lambda's FATAL is the least that can be asked for.
+        "FATAL" => LevelFilter::ERROR,
+        level => level.parse().unwrap_or(LevelFilter::INFO),
+    };
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -31,6 +31,6 @@ pub(crate) fn init() {
         .with_span_list(false)
         .with_target(false)
         .with_timer(Rfc3339)
-        .with_env_filter(filter)
+        .with_max_level(level)
         .init();
 }

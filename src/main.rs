@@ -1,7 +1,10 @@
 //! The Lambda function: wires the configuration and the clients to the runtime.
 
+use std::process::ExitCode;
+
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use lambda_runtime_api_client::PooledClient;
 use rds_route53_failover::app::App;
 use rds_route53_failover::aws::Aws;
 use rds_route53_failover::clock::Clock;
@@ -11,12 +14,23 @@ use serde_json::Value;
 mod logging;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
+async fn main() -> ExitCode {
     logging::init();
-    let config = match Config::load(|name| std::env::var(name).ok()) {
-        Ok(config) => config,
-        Err(faults) => return refuse(faults).await,
+    let ended = match Config::load(|name| std::env::var(name).ok()) {
+        Ok(config) => serve(config).await,
+        Err(faults) => refuse(faults).await,
     };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // As a log line like every other: what `main` returns would be printed as Rust's debug text.
+            tracing::error!(error_type = "RuntimeFailed", "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), lambda_runtime::Error> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -33,18 +47,28 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-/// Tells Lambda why the function can't start, as the Runtime API asks, and ends.
+/// Says what is wrong with the configuration, in the log and to Lambda where there is one.
 async fn refuse(faults: ConfigError) -> Result<(), lambda_runtime::Error> {
     for fault in &faults.0 {
         tracing::error!(error_type = "ConfigInvalid", "{fault}");
     }
+    if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok_and(|address| !address.is_empty()) {
+        report(&faults).await?;
+    }
+    Err("the function does not start with a faulty configuration".into())
+}
+
+/// Tells Lambda why the function can't start, as the Runtime API asks.
+async fn report(faults: &ConfigError) -> Result<(), lambda_runtime::Error> {
     let diagnostic = Diagnostic { error_type: "ConfigInvalid".to_owned(), error_message: faults.to_string() };
     let body = serde_json::to_string(&diagnostic)?;
-    let client = lambda_runtime_api_client::Client::builder().build()?;
-    let request = http::Request::post("/2018-06-01/runtime/init/error")
+    let client = PooledClient::builder().build();
+    let request = lambda_runtime_api_client::build_request()
+        .method(http::Method::POST)
+        .uri("/2018-06-01/runtime/init/error")
         .header("lambda-runtime-function-error-type", "ConfigInvalid")
         .header("content-type", "application/json")
         .body(body.into())?;
     client.call(request).await?;
-    Err(faults.into())
+    Ok(())
 }

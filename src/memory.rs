@@ -245,14 +245,16 @@ fn time(text: &str) -> Result<Timestamp, ()> {
 }
 
 /// Writes words of a person behind `head` so that Route 53 takes them: other characters become `_`, and the
-/// whole is cut to the length it allows.
+/// whole is cut to the length it allows. Nothing is left to a service that may trim the end.
 fn fit(head: &str, words: &str) -> String {
-    head.chars()
+    let value: String = head
+        .chars()
         .chain(words.chars().map(
             |c| {
                 if c.is_ascii_alphanumeric() || " +-=._:/@".contains(c) { c } else { '_' }
             },
         ))
         .take(MAX_VALUE)
-        .collect()
+        .collect();
+    value.trim_end().to_owned()
 }

@@ -38,9 +38,15 @@ pub const NAMES: &[(&str, &str)] = &[
 pub struct Metrics {
     values: Vec<(&'static str, f64)>,
     reason: Option<&'static str>,
+    watches_only: bool,
 }
 
 impl Metrics {
+    /// From now on nothing is said that could move traffic: `RouteToSecondary` is an order to Route 53.
+    pub fn watch_only(&mut self) {
+        self.watches_only = true;
+    }
+
     /// Adds a value.
     pub fn put(&mut self, name: &'static str, value: f64) {
         self.values.push((name, value));
@@ -55,9 +61,10 @@ impl Metrics {
         self.put(name, if value { 1.0 } else { 0.0 });
     }
 
-    /// Adds what an observation and the decision on it say.
-    pub fn decision(&mut self, case: &Case<'_>, code: &'static str) {
-        self.reason = Some(code);
+    /// Adds what an observation and the decision on it say. `reason` is the code in the response, `code` that of
+    /// the last rule: they differ where traffic was moved and no more was done.
+    pub fn decision(&mut self, case: &Case<'_>, reason: &'static str, code: &'static str) {
+        self.reason = Some(reason);
         self.put("Decisions", 1.0);
         self.put("Observations", f64::from(case.streak.length));
         let health = case.diagnosis.health();
@@ -76,15 +83,11 @@ impl Metrics {
             self.flag("RoutedToSecondary", forced);
             self.flag("ForeignCheck", check.state == CheckState::Foreign);
             self.flag("StalePrimary", code == "stale-primary");
-            // While the switch is in command the metric asks for nothing; but a primary of which nothing good is
-            // known yet leaves the alarm on it as it is.
-            if forced || health == Health::Healthy {
-                self.put("RouteToSecondary", 0.0);
-            }
-        } else if code == "control-plane-down" {
-            self.put("RouteToSecondary", 1.0);
-        } else if health == Health::Healthy {
-            self.put("RouteToSecondary", 0.0);
+        }
+        if !self.watches_only
+            && let Some(asks) = asks_for_secondary(case, code)
+        {
+            self.flag("RouteToSecondary", asks);
         }
     }
 
@@ -123,4 +126,16 @@ impl Metrics {
         );
         Some(Value::Object(line).to_string())
     }
+}
+
+/// What the metric that Route 53 follows by itself asks for; `None` leaves the alarm on it as it is.
+///
+/// While the switch is in command the metric asks for nothing; but a primary of which nothing good is known yet
+/// changes nothing.
+fn asks_for_secondary(case: &Case<'_>, code: &str) -> Option<bool> {
+    if case.seen.check.known().is_none() && code == "control-plane-down" {
+        return Some(true);
+    }
+    let forced = case.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy);
+    (forced || case.diagnosis.health() == Health::Healthy).then_some(false)
 }

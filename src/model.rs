@@ -31,7 +31,7 @@ impl InstanceRef {
             let parts: Vec<&str> = text.splitn(7, ':').collect();
             match parts.as_slice() {
                 [_, partition, "rds", region, account, "db", identifier]
-                    if !partition.is_empty() && !region.is_empty() && !account.is_empty() =>
+                    if [partition, region, account].iter().all(|part| is_plain(part)) =>
                 {
                     (*identifier, Some((*region).to_owned()))
                 }
@@ -47,7 +47,7 @@ impl InstanceRef {
         // "CreateDBInstance", DBInstanceIdentifier: 1 to 63 letters, digits or hyphens, first a letter.
         let valid = identifier.len() <= 63
             && identifier.starts_with(|c: char| c.is_ascii_alphabetic())
-            && identifier.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+            && is_plain(identifier);
         if !valid {
             return Err(
                 "a DB instance identifier has 1 to 63 letters, digits or hyphens and starts with a letter"
@@ -65,6 +65,10 @@ impl InstanceRef {
                 (None, _) | (_, None) => true,
             }
     }
+}
+
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 impl fmt::Display for InstanceRef {
@@ -163,6 +167,8 @@ pub struct Instance {
     pub status: Status,
     /// The instance it replicates from: `ReadReplicaSourceDBInstanceIdentifier`, or the cluster's.
     pub source: Option<Source>,
+    /// `InstanceCreateTime`.
+    pub created: Option<Timestamp>,
     /// `MultiAZ`.
     pub multi_az: bool,
     /// `Endpoint.Address`.

@@ -69,12 +69,18 @@ impl<'a> Observer<'a> {
             Box::pin(self.instance(&policy.primary)),
             maybe(policy.replica.as_ref().map(|replica| Box::pin(self.instance(replica)))),
             Box::pin(self.health_check()),
-            maybe(self.prober.map(|prober| Box::pin(prober.ask()))),
+            maybe(self.prober.map(|prober| Box::pin(self.clock.within(prober.ask())))),
             maybe(self.memory.then(|| Box::pin(self.read_memory()))),
             maybe(self.lag.then(|| Box::pin(self.read_lag()))),
             maybe(self.multi_az_failover.then(|| Box::pin(self.read_events()))),
             maybe(self.record.then(|| Box::pin(self.read_record()))),
         );
+        // Probes that were cut off say nothing, and without them RDS alone must not be believed.
+        let (primary, probes) = match probes {
+            Some(None) => (Reading::Unknown(out_of_time()), None),
+            Some(probes @ Some(_)) => (primary, probes),
+            None => (primary, None),
+        };
         Observation {
             primary,
             replica,
@@ -175,8 +181,10 @@ impl<'a> Observer<'a> {
             None => Evidence::Unreadable(out_of_time()),
             Some(Err(error)) => Evidence::Unreadable(blind(&error)),
             Some(Ok(answer)) => {
-                let tags = answer.resource_tag_set().map(|set| set.tags()).unwrap_or_default();
-                let pairs = tags.iter().filter_map(|tag| tag.key().zip(tag.value().or(Some(""))));
+                let Some(set) = answer.resource_tag_set() else {
+                    return Evidence::Unreadable(nonsense("the answer holds no tags"));
+                };
+                let pairs = set.tags().iter().filter_map(|tag| tag.key().zip(tag.value().or(Some(""))));
                 match Memory::parse(pairs) {
                     Ok(memory) => Evidence::Read(memory),
                     Err(fault) => Evidence::Unreadable(nonsense(&fault)),
@@ -234,7 +242,12 @@ impl<'a> Observer<'a> {
             None => Evidence::Unreadable(out_of_time()),
             Some(Err(error)) => Evidence::Unreadable(blind(&error)),
             Some(Ok(answer)) => {
-                Evidence::Read(answer.events().iter().filter_map(|event| timestamp(event.date()?)).max())
+                // The filter is the service's to apply; a backup must not pass for a failover where it was not.
+                let failovers = answer.events().iter().filter(|event| {
+                    let categories = event.event_categories();
+                    categories.is_empty() || categories.iter().any(|category| category == "failover")
+                });
+                Evidence::Read(failovers.filter_map(|event| timestamp(event.date()?)).max())
             }
         }
     }
@@ -285,6 +298,10 @@ impl<'a> Observer<'a> {
                 let name = sets
                     .iter()
                     .find(|set| set.health_check_id() == Some(&self.config.health_check_id))
+                    // Under a check that is made of ours: a zone with one pair of records leaves no doubt.
+                    .or_else(|| {
+                        sets.first().filter(|first| sets.iter().all(|set| set.name() == first.name()))
+                    })
                     .map(|set| set.name().to_owned());
                 sets.retain(|set| Some(set.name()) == name.as_deref());
             }
@@ -345,6 +362,7 @@ fn instance(found: &DbInstance, id: &InstanceRef) -> Option<Instance> {
     Some(Instance {
         status: Status::parse(found.db_instance_status()?),
         source,
+        created: found.instance_create_time().and_then(timestamp),
         multi_az: found.multi_az() == Some(true),
         endpoint: found
             .endpoint()
@@ -375,7 +393,8 @@ fn region_of(arn: &str) -> Option<String> {
 
 /// Reads a health check as Route 53 returns it; a flag that is absent is not set.
 pub fn health_check(found: &aws_sdk_route53::types::HealthCheck) -> Option<HealthCheck> {
-    let config = found.health_check_config()?;
+    // The SDK reads a version that is absent as 0; real ones start at 1.
+    let config = found.health_check_config().filter(|_| found.health_check_version() > 0)?;
     let not_updatable = if *config.r#type() == HealthCheckType::RecoveryControl {
         Some("it is a RECOVERY_CONTROL check".to_owned())
     } else {

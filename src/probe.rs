@@ -35,10 +35,12 @@ impl Endpoint {
             return valid.then(|| Self::Tcp(address.to_owned()));
         }
         let uri: http::Uri = text.parse().ok()?;
+        let authority = uri.authority()?;
+        // The parser lets a port pass that is none.
+        let port = authority.as_str().strip_prefix(authority.host())?;
         let valid = matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri
-                .authority()
-                .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
+            && !authority.host().is_empty()
+            && (port.is_empty() || authority.port_u16().is_some_and(|port| port > 0));
         valid.then(|| Self::Http(text.to_owned()))
     }
 }

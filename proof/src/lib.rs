@@ -2,5 +2,10 @@
 //!
 //! # Layout
 //! - [`rig`]: the real function over the emulator, in simulated time.
+//! - [`invariants`]: what must hold after every step; the rig holds each call against it.
+//! - [`simulation`]: seeded random worlds.
 
+mod door;
+pub mod invariants;
 pub mod rig;
+pub mod simulation;

@@ -9,16 +9,20 @@ use std::time::Duration;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use emulator::{Emulator, HealthCheck, Instance, RecordSet, World};
 use jiff::{SignedDuration, Timestamp};
 use rds_route53_failover::app::App;
 use rds_route53_failover::aws::{Aws, BEHAVIOUR};
 use rds_route53_failover::clock::Clock;
-use rds_route53_failover::config::Config;
+use rds_route53_failover::config::{Config, Mode, OnUnreachable};
 use rds_route53_failover::error::Failure;
 use rds_route53_failover::report::Report;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+
+use crate::door::{self, Door};
+use crate::invariants::{Kind, Setting, Violation, Watch};
 
 /// The primary of the standard world.
 pub const PRIMARY: &str = "orders-primary";
@@ -89,6 +93,8 @@ pub struct Rig {
     /// Every line of metrics so far.
     pub metrics: Arc<Mutex<Vec<Value>>>,
     environment: BTreeMap<String, String>,
+    door: Arc<Door>,
+    tolerant: bool,
     app: App,
 }
 
@@ -113,18 +119,65 @@ impl Rig {
             environment.insert((*name).to_owned(), (*value).to_owned());
         }
         let metrics = Arc::default();
-        let app = app(&emulator, &environment, &metrics);
-        Self { emulator, time, metrics, environment, app }
+        let config = config(&environment);
+        let watch = Watch::new(setting(&config), &emulator.world());
+        let door = Arc::new(Door::new(emulator.clone(), watch));
+        let app = app(config, door::client(&door), &environment, &metrics);
+        Self { emulator, time, metrics, environment, door, tolerant: false, app }
+    }
+
+    /// Notes violations for [`Rig::check`] instead of panicking at the first.
+    #[must_use]
+    pub fn tolerant(mut self) -> Self {
+        self.tolerant = true;
+        self
+    }
+
+    /// What watches the promises.
+    pub fn watch(&self) -> std::sync::MutexGuard<'_, Watch> {
+        self.door.watch()
+    }
+
+    /// Delays each call by what `latency` says, before it reaches the world: so invocations overlap in many ways.
+    pub fn delay_calls(&self, latency: impl FnMut() -> Duration + Send + 'static) {
+        self.door.delay(Box::new(latency));
+    }
+
+    /// Whether every promise was kept so far.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn check(&self) -> Result<(), Violation> {
+        let world = self.emulator.world();
+        let mut watch = self.watch();
+        watch.catch_up(&world);
+        watch.violations().first().map_or(Ok(()), |violation| Err(violation.clone()))
+    }
+
+    /// Drops the record of calls and changes, which long runs would fill the memory with.
+    pub fn forget_record(&self) {
+        let mut world = self.emulator.world();
+        let mut watch = self.watch();
+        watch.catch_up(&world);
+        world.forget_record();
+        watch.forgotten();
     }
 
     /// A new execution environment, with these variables over the ones it had.
     #[must_use]
     pub fn redeployed(mut self, variables: &[(&str, &str)]) -> Self {
+        self.redeploy(variables);
+        self
+    }
+
+    /// The same in place.
+    pub fn redeploy(&mut self, variables: &[(&str, &str)]) {
         for (name, value) in variables {
             self.environment.insert((*name).to_owned(), (*value).to_owned());
         }
-        self.app = app(&self.emulator, &self.environment, &self.metrics);
-        self
+        let config = config(&self.environment);
+        self.watch().reconfigured(setting(&config));
+        self.app = app(config, door::client(&self.door), &self.environment, &self.metrics);
     }
 
     /// One invocation with a deadline of 15 minutes, or as long as Lambda allows.
@@ -135,14 +188,25 @@ impl Rig {
         self.invoke_within(event, Duration::from_secs(900)).await
     }
 
-    /// One invocation with this much time.
+    /// One invocation with this much time. Dropped halfway, it is an execution environment that died.
     ///
     /// # Errors
     /// As the function fails.
+    ///
+    /// # Panics
+    /// If a promise was broken, unless the rig is [`tolerant`](Rig::tolerant).
     pub async fn invoke_within(&self, event: Value, timeout: Duration) -> Result<Report, Failure> {
         let now = self.time.now();
         let deadline = now + SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
-        self.app.handle(event, Clock::start(now, Some(deadline))).await
+        let kind = Kind::of(&event);
+        let handled = self.app.handle(event, Clock::start(now, Some(deadline)));
+        let result = self.door.attribute(kind, handled).await;
+        if let Err(violation) = self.check()
+            && !self.tolerant
+        {
+            panic!("{violation}");
+        }
+        result
     }
 
     /// One tick.
@@ -159,16 +223,36 @@ impl Rig {
     }
 }
 
-fn app(emulator: &Emulator, environment: &BTreeMap<String, String>, metrics: &Arc<Mutex<Vec<Value>>>) -> App {
-    let config = Config::load(|name| environment.get(name).cloned());
-    let config = match config {
+fn config(environment: &BTreeMap<String, String>) -> Config {
+    match Config::load(|name| environment.get(name).cloned()) {
         Ok(config) => config,
         Err(faults) => panic!("{faults}"),
-    };
+    }
+}
+
+fn setting(config: &Config) -> Setting {
+    let policy = &config.policy;
+    Setting {
+        check: config.health_check_id.clone(),
+        primary: policy.primary.identifier.clone(),
+        replica: policy.replica.as_ref().map(|replica| replica.identifier.clone()),
+        observe: config.mode == Mode::Observe,
+        max_lag: policy.max_lag,
+        overrides: policy.overrides.clone(),
+        probes: (!config.endpoints.is_empty()).then_some(policy.on_unreachable == OnUnreachable::FailOver),
+    }
+}
+
+fn app(
+    config: Config,
+    http: SharedHttpClient,
+    environment: &BTreeMap<String, String>,
+    metrics: &Arc<Mutex<Vec<Value>>>,
+) -> App {
     let region = environment.get("AWS_REGION").cloned().unwrap_or_else(|| REGION.to_owned());
     let sdk = SdkConfig::builder()
         .behavior_version(BEHAVIOUR())
-        .http_client(emulator.http_client())
+        .http_client(http)
         .sleep_impl(TokioSleep::new())
         .region(Region::new(region))
         .endpoint_url("http://emulator.test")

@@ -24,11 +24,12 @@ impl App {
         self.require_check(&seen)?;
         let streak = self.streak(&seen, clock);
         loop {
-            let case = Case::new(&seen, streak, Order::Tick, &self.config.policy, clock.now());
+            let case = Case::new(&seen, streak.clone(), Order::Tick, &self.config.policy, clock.now());
             match decide(&case) {
                 Next::Read(need) => observer.read(need, &mut seen).await,
                 Next::Apply(rule) => {
-                    progress.metrics.decision(&case, rule.code);
+                    progress.metrics.watch_only();
+                    progress.metrics.decision(&case, rule.code, rule.code);
                     let message = format!(
                         "A tick would now decide {} ({}). {}: {}",
                         rule.does.as_str(),
@@ -111,8 +112,7 @@ impl App {
     }
 
     fn streak(&self, seen: &Observation, clock: &Clock) -> Streak {
-        let diagnosis = Diagnosis::of(&seen.primary, seen.probes, &self.config.policy);
-        Streak::new(diagnosis.health(), clock.now())
+        Streak::new(&Diagnosis::of(&seen.primary, seen.probes, &self.config.policy), clock.now())
     }
 
     fn require_check(&self, seen: &Observation) -> Result<(), Failure> {

@@ -163,7 +163,12 @@ pub static RULES: &[Rule] = &[
         code: "already-on-secondary",
         does: Does::Stay,
         says: "Traffic is on the secondary already",
-        applies: |c| Ok(c.state(ForcedUnhealthy) && c.order.is_failover() && !c.order.promotes()),
+        applies: |c| {
+            Ok(c.state(ForcedUnhealthy)
+                && c.order.is_failover()
+                && !c.order.promotes()
+                && c.memory().map(|_| true)?)
+        },
     },
     Rule {
         number: "8",
@@ -249,7 +254,7 @@ pub static RULES: &[Rule] = &[
         code: "promotion-unconfirmed",
         does: Does::ObserveAtOnce,
         says: "The replica may be promoted; the primary is read once more",
-        applies: |c| Ok(c.promotion_at_hand() && c.streak.length < 2),
+        applies: |c| Ok(c.promotion_at_hand() && c.streak.alike < 2),
     },
     Rule {
         number: "9",
@@ -291,8 +296,10 @@ pub static RULES: &[Rule] = &[
         number: "12",
         code: "replica-not-following",
         does: Does::StayAndTell,
-        says: "The replica does not replicate from this primary, which may be stale: traffic stays on the secondary",
-        applies: |c| Ok(!c.force() && c.role()?.is_some_and(|role| role != Role::Replica)),
+        says: "The replica does not replicate from this primary, or may be about to stop: the primary may be stale, traffic stays on the secondary",
+        applies: |c| {
+            Ok(!c.force() && (c.role()?.is_some_and(|role| role != Role::Replica) || c.replica_on_hold()))
+        },
     },
     Rule {
         number: "12",
@@ -354,6 +361,13 @@ pub static UNREADABLE: &[Rule] = &[
 pub const MULTI_AZ_FAILOVER: Duration = Duration::from_secs(180);
 
 impl Case<'_> {
+    /// A promotion that somebody ordered at the console looks so, with the source still there.
+    fn replica_on_hold(&self) -> bool {
+        self.replica()
+            .and_then(|(replica, _)| replica.known())
+            .is_some_and(|replica| self.policy.health_of(&replica.status) == Hold)
+    }
+
     fn trigger_in_promote_on(&self) -> bool {
         self.trigger().is_some_and(|trigger: &Trigger| self.policy.promote_on.contains(trigger))
     }

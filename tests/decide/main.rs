@@ -1,0 +1,311 @@
+//! The rules, one by one and as a whole.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod scene;
+mod total;
+
+use std::collections::BTreeSet;
+
+use rds_route53_failover::decide::{Does, Need, Order, RULES, UNREADABLE};
+use rds_route53_failover::memory::{By, Move};
+use rds_route53_failover::model::{Cause, CheckState, Evidence, Reading, Sample, Source};
+
+use crate::scene::{
+    FAILBACK, FAILOVER, FORCED_PROMOTION, PROMOTION, REPLICA, Scene, VERSION, ago, blind, source,
+};
+
+const PROBES: (&str, &str) = ("HEALTH_ENDPOINTS", "tcp://a:1,tcp://b:1");
+const PROMOTE: (&str, &str) = ("PROMOTE_REPLICA", "true");
+const ALONE: (&str, &str) = ("FAILOVER_DB_INSTANCE_IDENTIFIER", "");
+const ZONE: (&str, &str) = ("HOSTED_ZONE_ID", "Z0ORDERS");
+
+fn unreachable_check(scene: &mut Scene) {
+    scene.seen.check = Reading::Unknown(blind(Cause::Unreachable));
+}
+
+/// A primary of two availability zones that RDS calls available and that does not answer.
+fn grey() -> Scene {
+    Scene::with("available").set(&[PROBES]).probed(0).but(|scene| scene.primary().multi_az = true)
+}
+
+/// For each code a case that reaches it.
+fn table() -> Vec<(&'static str, Scene)> {
+    let auto = |status| Scene::moved(By::Auto, status);
+    vec![
+        (
+            "health-check-not-updatable",
+            Scene::steady().but(|s| s.check().not_updatable = Some("RECOVERY_CONTROL".to_owned())),
+        ),
+        ("control-plane-down-unconfirmed", Scene::with("failed").observed(1).but(unreachable_check)),
+        ("control-plane-down", Scene::with("failed").but(unreachable_check)),
+        ("health-check-unreadable", Scene::steady().but(unreachable_check)),
+        (
+            "primary-unknown",
+            Scene::steady().but(|s| s.seen.primary = Reading::Unknown(blind(Cause::Throttled))),
+        ),
+        ("foreign-check", Scene::with("failed").but(|s| s.check().state = CheckState::Foreign)),
+        ("already-on-primary", Scene::steady().order(FAILBACK)),
+        ("stale-primary", Scene::steady().sent(60).but(|s| s.replica().source = None)),
+        ("primary-healthy", Scene::steady()),
+        ("primary-on-hold", Scene::with("rebooting")),
+        ("paused", Scene::with("failed").paused()),
+        ("unconfirmed", Scene::with("failed").observed(2)),
+        ("multi-az-failover", grey().but(|s| s.seen.multi_az_failover = Evidence::Read(Some(ago(1))))),
+        (
+            "cooldown",
+            Scene::with("failed").but(|s| {
+                s.memory().returned =
+                    Some(Move { version: VERSION, by: By::Auto, at: ago(9), reason: String::new() });
+            }),
+        ),
+        ("replica-not-fit", Scene::with("failed").but(|s| s.seen.replica = Some(Reading::Missing))),
+        ("no-replica-to-promote", Scene::with("failed").set(&[ALONE]).order(PROMOTION)),
+        ("failover-ordered", Scene::with("failed").order(FAILOVER)),
+        ("primary-unhealthy", Scene::with("failed")),
+        ("already-on-secondary", auto("failed").order(FAILOVER)),
+        ("forced-by-operator", Scene::moved(By::Operator, "available")),
+        ("forced-elsewhere", Scene::steady().but(|s| s.check().state = CheckState::ForcedUnhealthy)),
+        ("promotion-in-progress", auto("failed").sent(1)),
+        ("replica-promoted", auto("available").sent(60).but(|s| s.replica().source = None)),
+        ("promotion-off", auto("failed")),
+        ("not-promotable", Scene::promoting("stopped")),
+        ("primary-not-unhealthy", auto("available").order(PROMOTION)),
+        (
+            "replica-not-ready",
+            Scene::promoting("failed").but(|s| *s.replica() = scene::replica("backing-up")),
+        ),
+        ("lag-unknown", Scene::promoting("failed").but(|s| s.seen.lag = Evidence::Read(Vec::new()))),
+        (
+            "lag-too-high",
+            Scene::promoting("failed")
+                .but(|s| s.seen.lag = Evidence::Read(vec![Sample { at: ago(4), seconds: 61.0 }])),
+        ),
+        ("promotion-unconfirmed", Scene::promoting("failed").observed(1)),
+        ("promotion-ordered", auto("failed").order(PROMOTION)),
+        ("replica-fit-to-promote", Scene::promoting("failed")),
+        ("waiting-for-primary", auto("starting")),
+        ("failback-manual", auto("available").set(&[("FAILBACK", "manual")])),
+        ("primary-not-healthy", auto("starting").order(FAILBACK)),
+        ("replica-not-following", auto("available").but(|s| s.replica().source = Some(source("billing")))),
+        (
+            "record-not-on-primary",
+            auto("available").set(&[ZONE]).but(|s| s.seen.record = Evidence::Read(None)),
+        ),
+        ("recovery-unconfirmed", auto("available").observed(2)),
+        ("failback-ordered", auto("available").order(FAILBACK)),
+        ("primary-recovered", auto("available")),
+        (
+            "memory-unreadable",
+            Scene::with("failed").but(|s| s.seen.memory = Evidence::Unreadable(blind(Cause::Other))),
+        ),
+        (
+            "events-unreadable",
+            grey().but(|s| s.seen.multi_az_failover = Evidence::Unreadable(blind(Cause::Denied))),
+        ),
+        (
+            "record-unreadable",
+            auto("available")
+                .set(&[ZONE])
+                .but(|s| s.seen.record = Evidence::Unreadable(blind(Cause::Denied))),
+        ),
+    ]
+}
+
+#[test]
+fn every_rule_is_reached_by_a_case_of_its_own() {
+    for (code, scene) in table() {
+        assert_eq!(scene.code(), code);
+    }
+    let reached: Vec<_> = table().iter().map(|(code, _)| *code).collect();
+    let all: Vec<_> = RULES.iter().chain(UNREADABLE).map(|rule| rule.code).collect();
+    assert_eq!(reached, all, "in the order of the rules");
+}
+
+#[test]
+fn codes_are_unique_and_stable_words() {
+    let codes: Vec<_> = RULES.iter().chain(UNREADABLE).map(|rule| rule.code).collect();
+    assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
+    for code in codes {
+        assert!(code.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{code}");
+        assert!(!code.starts_with('-') && !code.ends_with('-'), "{code}");
+    }
+    for rule in RULES.iter().chain(UNREADABLE) {
+        assert!(
+            rule.says.starts_with(|c: char| c.is_uppercase()) && !rule.says.ends_with('.'),
+            "{}",
+            rule.code
+        );
+        assert!(rule.number.parse::<u32>().is_ok_and(|number| number <= 12), "{}", rule.code);
+    }
+}
+
+#[test]
+fn the_steady_state_reads_nothing_on_demand() {
+    assert_eq!(Scene::steady().decide().1, []);
+    assert_eq!(Scene::with("rebooting").decide().1, []);
+    assert_eq!(Scene::with("available").set(&[PROBES, PROMOTE, ZONE]).probed(2).decide().1, []);
+}
+
+#[test]
+fn evidence_is_read_only_where_the_decision_turns_on_it() {
+    let read = |scene: Scene| scene.decide().1;
+    assert_eq!(read(Scene::with("failed")), [Need::Memory]);
+    assert_eq!(read(grey()), [Need::Memory, Need::MultiAzFailover]);
+    assert_eq!(read(Scene::promoting("failed")), [Need::Memory, Need::Lag]);
+    assert_eq!(read(Scene::promoting("stopped")), [Need::Memory], "no promotion is at hand");
+    assert_eq!(read(Scene::moved(By::Auto, "available").set(&[ZONE])), [Need::Memory, Need::Record]);
+    assert_eq!(read(Scene::moved(By::Operator, "failed")), [Need::Memory]);
+}
+
+#[test]
+fn an_unreadable_tag_hides_no_healthy_primary() {
+    let unreadable = |s: &mut Scene| s.seen.memory = Evidence::Unreadable(blind(Cause::Other));
+    assert_eq!(Scene::steady().but(unreadable).code(), "primary-healthy");
+    let alone = Scene::steady().but(|s| s.replica().source = None).but(unreadable);
+    assert_eq!(alone.code(), "primary-healthy");
+}
+
+#[test]
+fn an_unknown_replica_hides_no_healthy_primary_and_serves_no_failover() {
+    for cause in [Cause::Unreachable, Cause::Throttled, Cause::Denied, Cause::Other] {
+        let unknown = |s: &mut Scene| s.seen.replica = Some(Reading::Unknown(blind(cause)));
+        assert_eq!(Scene::steady().but(unknown).code(), "primary-healthy");
+        assert_eq!(Scene::with("failed").but(unknown).code(), "replica-not-fit");
+        assert_eq!(Scene::promoting("failed").but(unknown).code(), "replica-not-ready");
+        assert_eq!(Scene::moved(By::Auto, "available").but(unknown).code(), "replica-not-following");
+    }
+}
+
+#[test]
+fn without_a_replica_traffic_still_moves_and_nothing_is_promoted() {
+    assert_eq!(Scene::with("failed").set(&[ALONE]).code(), "primary-unhealthy");
+    assert_eq!(Scene::moved(By::Auto, "failed").set(&[ALONE]).code(), "promotion-off");
+    assert_eq!(Scene::moved(By::Auto, "available").set(&[ALONE]).code(), "primary-recovered");
+}
+
+#[test]
+fn a_replica_is_fit_only_if_it_is_healthy_and_follows_this_primary() {
+    let code = |change: fn(&mut Scene)| Scene::with("failed").but(change).code();
+    assert_eq!(code(|s| *s.replica() = scene::replica("storage-optimization")), "primary-unhealthy");
+    assert_eq!(code(|s| *s.replica() = scene::replica("rebooting")), "replica-not-fit");
+    assert_eq!(code(|s| *s.replica() = scene::replica("stopped")), "replica-not-fit");
+    assert_eq!(code(|s| *s.replica() = scene::replica("never-heard-of")), "replica-not-fit");
+    assert_eq!(code(|s| s.replica().source = None), "replica-not-fit");
+    assert_eq!(code(|s| s.replica().source = Some(source("billing"))), "replica-not-fit");
+    assert_eq!(code(|s| s.replica().source = Some(Source::Other("cluster".to_owned()))), "replica-not-fit");
+}
+
+#[test]
+fn a_promotion_that_was_sent_latches_until_it_is_void() {
+    // Still an available replica: under way for five minutes, then lost.
+    assert_eq!(Scene::promoting("failed").sent(4).code(), "promotion-in-progress");
+    assert_eq!(Scene::promoting("failed").sent(5).code(), "replica-fit-to-promote");
+    assert_eq!(Scene::moved(By::Auto, "available").sent(4).code(), "promotion-in-progress");
+    assert_eq!(Scene::moved(By::Auto, "available").sent(5).code(), "primary-recovered");
+    // Anything else than an available replica keeps the latch for ever.
+    let modifying = |s: &mut Scene| *s.replica() = scene::replica("modifying");
+    assert_eq!(Scene::moved(By::Auto, "available").sent(600).but(modifying).code(), "promotion-in-progress");
+    for change in [
+        |s: &mut Scene| s.seen.replica = Some(Reading::Missing),
+        |s: &mut Scene| s.seen.replica = Some(Reading::Unknown(blind(Cause::Throttled))),
+        |s: &mut Scene| s.replica().source = None,
+    ] {
+        for status in ["available", "failed", "starting"] {
+            let scene = Scene::promoting(status).sent(600).but(change);
+            assert_eq!(scene.code(), "replica-promoted", "{status}");
+        }
+    }
+}
+
+#[test]
+fn a_replica_that_somebody_else_promoted_latches_too() {
+    for status in ["available", "failed", "starting", "stopped"] {
+        let scene = Scene::promoting(status).but(|s| s.replica().source = None);
+        assert_eq!(scene.code(), "replica-promoted", "{status}");
+    }
+}
+
+#[test]
+fn a_pause_stops_automatic_change_and_no_order() {
+    assert_eq!(Scene::promoting("failed").paused().code(), "paused");
+    assert_eq!(Scene::moved(By::Auto, "available").paused().code(), "paused");
+    assert_eq!(Scene::with("failed").paused().order(FAILOVER).code(), "failover-ordered");
+    assert_eq!(Scene::moved(By::Auto, "available").paused().order(FAILBACK).code(), "failback-ordered");
+}
+
+#[test]
+fn an_order_passes_the_guards_unless_forced() {
+    let forced = Order::Failover { force: true, promote: false, allow_data_loss: false };
+    let returned = |s: &mut Scene| {
+        s.memory().returned =
+            Some(Move { version: VERSION, by: By::Auto, at: ago(1), reason: String::new() });
+    };
+    for (scene, guard) in [
+        (Scene::steady(), "primary-healthy"),
+        (Scene::with("rebooting"), "primary-on-hold"),
+        (Scene::with("failed").observed(1), "unconfirmed"),
+        (Scene::with("failed").but(returned), "cooldown"),
+        (Scene::with("failed").but(|s| s.seen.replica = Some(Reading::Missing)), "replica-not-fit"),
+    ] {
+        assert_eq!(scene.clone().order(FAILOVER).code(), guard);
+        assert_eq!(scene.order(forced).code(), "failover-ordered", "over {guard}");
+    }
+    let foreign = Scene::with("failed").but(|s| s.check().state = CheckState::Foreign);
+    assert_eq!(foreign.order(forced).code(), "foreign-check", "nothing overrides a person's setting");
+}
+
+#[test]
+fn a_failback_by_order_wants_a_healthy_primary_that_is_not_stale_unless_forced() {
+    let forced = Order::Failback { force: true };
+    for (scene, guard) in [
+        (Scene::moved(By::Auto, "failed"), "primary-not-healthy"),
+        (Scene::moved(By::Auto, "available").but(|s| s.replica().source = None), "replica-not-following"),
+        (Scene::moved(By::Auto, "available").sent(1), "promotion-in-progress"),
+        (Scene::steady().but(|s| s.check().state = CheckState::ForcedUnhealthy), "forced-elsewhere"),
+    ] {
+        assert_eq!(scene.clone().order(FAILBACK).code(), guard);
+        assert_eq!(scene.order(forced).code(), "failback-ordered", "over {guard}");
+    }
+    let ordered = Scene::moved(By::Operator, "available").order(FAILBACK);
+    assert_eq!(ordered.code(), "failback-ordered", "what was ordered through the function needs no force");
+}
+
+#[test]
+fn traffic_is_moved_before_a_promotion_whatever_is_forced() {
+    for status in ["available", "rebooting", "failed"] {
+        let rule = Scene::with(status).order(FORCED_PROMOTION).decide().0;
+        assert_eq!(rule.does, Does::FailOver, "{status}");
+    }
+}
+
+#[test]
+fn force_alone_is_no_leave_to_lose_data() {
+    let high = |s: &mut Scene| s.seen.lag = Evidence::Read(vec![Sample { at: ago(4), seconds: 61.0 }]);
+    let none = |s: &mut Scene| s.seen.lag = Evidence::Read(Vec::new());
+    let order = |allow_data_loss| Order::Failover { force: true, promote: true, allow_data_loss };
+    let scene = Scene::moved(By::Auto, "failed");
+    assert_eq!(scene.clone().but(high).order(order(false)).code(), "lag-too-high");
+    assert_eq!(scene.clone().but(none).order(order(false)).code(), "lag-unknown");
+    assert_eq!(scene.clone().but(high).order(order(true)).code(), "promotion-ordered");
+    assert_eq!(scene.but(none).order(order(true)).code(), "promotion-ordered");
+}
+
+#[test]
+fn a_lag_at_the_bound_is_within_it() {
+    let lag = |seconds| Evidence::Read(vec![Sample { at: ago(4), seconds }]);
+    let code = |seconds| Scene::promoting("failed").but(|s| s.seen.lag = lag(seconds)).code();
+    assert_eq!(code(60.0), "replica-fit-to-promote");
+    assert_eq!(code(60.001), "lag-too-high");
+    assert_eq!(code(-1.0), "lag-unknown");
+}
+
+#[test]
+fn a_retired_replica_of_an_earlier_incident_is_no_stale_primary() {
+    // The two identifiers were swapped: what was promoted is the primary now.
+    let swapped = Scene::steady().but(|s| {
+        s.memory().promoted = None;
+        s.replica().source = None;
+    });
+    assert_eq!(swapped.code(), "primary-healthy");
+    assert_ne!(REPLICA, scene::PRIMARY);
+}

@@ -1,0 +1,313 @@
+//! Two invocations at once, a person in between, a crash anywhere: whatever the order, one effect and no lie.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use emulator::{Fault, On};
+use proof::rig::{CHECK, PRIMARY, REPLICA, Rig};
+use rds_route53_failover::report::Action::{PromoteReplica, RouteToPrimary, RouteToSecondary};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Makes every call take as long as a real one, so that invocations interleave.
+fn slow(rig: &Rig, operation: &'static str, delay: Duration) {
+    rig.emulator.world().faults.standing(operation, Fault::Slow(delay));
+}
+
+fn realistic(rig: &Rig) {
+    for operation in ["DescribeDBInstances", "GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource"]
+    {
+        slow(rig, operation, 30 * MS);
+    }
+    slow(rig, "UpdateHealthCheck", 30 * MS);
+    slow(rig, "PromoteReadReplica", 30 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_overlapping_invocations_move_traffic_once_and_the_move_stays_ours() {
+    // The second starts so many milliseconds behind the first: every interleaving of their calls.
+    for behind in (0..260).step_by(7) {
+        let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", "1")]);
+        realistic(&rig);
+        let (first, second) = tokio::join!(rig.tick(), async {
+            rig.wait(Duration::from_micros(behind * 1000 + 1)).await;
+            rig.tick().await
+        });
+        let moves = [&first, &second]
+            .iter()
+            .filter(|result| result.as_ref().is_ok_and(|report| report.actions == [RouteToSecondary]))
+            .count();
+        assert_eq!(moves, 1, "{behind} ms behind: {first:?} {second:?}");
+        assert_eq!(flags(&rig), (true, true, 2), "{behind} ms behind");
+        assert!(
+            tag(&rig, "routed").is_some_and(|tag| tag.starts_with("version=2 by=auto")),
+            "{behind} ms behind: {:?}",
+            tag(&rig, "routed")
+        );
+        keeps_its_promises(&rig);
+        // The next tick knows the move as its own, and takes it back.
+        rig.emulator.world().faults.clear();
+        tick_stays(&rig, "promotion-off").await;
+        set_status(&rig, PRIMARY, "available");
+        tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_twin_never_wipes_out_the_memory_of_a_failover_that_was_made() {
+    // The second invocation read the world before the first acted, and writes its tag long after.
+    for late in [50, 200, 400, 1000] {
+        let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", "1")]);
+        let second_reads_slowly = async {
+            rig.wait(MS).await;
+            slow(&rig, "ListTagsForResource", late * MS);
+            let second = rig.tick();
+            tokio::pin!(second);
+            // Its first reads are under way; then the way is clear for the first invocation.
+            tokio::select! { biased; _ = &mut second => panic!("too early"), () = rig.wait(2 * MS) => {} }
+            rig.emulator.world().faults.clear();
+            second.await
+        };
+        let (second, first) = tokio::join!(second_reads_slowly, async {
+            rig.wait(10 * MS).await;
+            rig.tick().await
+        });
+        assert_eq!(flags(&rig), (true, true, 2), "{first:?} {second:?}");
+        assert_eq!(first.unwrap().actions, [RouteToSecondary]);
+        assert!(
+            tag(&rig, "routed").is_some_and(|tag| tag.starts_with("version=2 by=auto")),
+            "{late}: {:?}",
+            tag(&rig, "routed")
+        );
+        keeps_its_promises(&rig);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_overlapping_invocations_promote_once() {
+    for behind in (0..400).step_by(9) {
+        let rig = failed_over("failed", &[PROMOTE]).await;
+        realistic(&rig);
+        let (first, second) = tokio::join!(rig.tick(), async {
+            rig.wait(Duration::from_micros(behind * 1000 + 1)).await;
+            rig.tick().await
+        });
+        rig.emulator.world().faults.clear();
+        let sent = [&first, &second]
+            .iter()
+            .filter(|result| result.as_ref().is_ok_and(|report| report.actions == [PromoteReplica]))
+            .count();
+        assert!(sent <= 1, "{behind} ms behind: {first:?} {second:?}");
+        assert!(
+            tag(&rig, "promoted").is_some(),
+            "{behind} ms behind: the promotion is forgotten: {first:?} {second:?}"
+        );
+        keeps_its_promises(&rig);
+        // The primary is back at once: it is stale all the same.
+        set_status(&rig, PRIMARY, "available");
+        tick_stays(&rig, "promotion-in-progress").await;
+        rig.wait(seconds(600)).await;
+        tick_stays(&rig, "replica-promoted").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_overlapping_invocations_fail_back_once() {
+    for behind in (0..200).step_by(9) {
+        let rig = failed_over("storage-full", &[("FAILBACK_CONFIRMATIONS", "1")]).await;
+        set_status(&rig, PRIMARY, "available");
+        realistic(&rig);
+        let (first, second) = tokio::join!(rig.tick(), async {
+            rig.wait(Duration::from_micros(behind * 1000 + 1)).await;
+            rig.tick().await
+        });
+        assert_eq!(flags(&rig), (false, false, 3), "{first:?} {second:?}");
+        assert!(
+            tag(&rig, "returned").is_some_and(|tag| tag.starts_with("version=3 by=auto")),
+            "{behind}: the cooldown is forgotten"
+        );
+        keeps_its_promises(&rig);
+        rig.emulator.world().faults.clear();
+        set_status(&rig, PRIMARY, "storage-full");
+        tick_stays(&rig, "cooldown").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_changes_the_check_between_read_and_update_is_never_overwritten() {
+    // What the person makes of it, and what the function says of that.
+    for (set, reason) in [
+        ((true, false), "foreign-check"),
+        ((false, true), "foreign-check"),
+        ((true, true), "forced-elsewhere"),
+    ] {
+        // At which of the calls of a failover after three reads: tags, tag write, tag read and check, update.
+        for at in ["ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck"] {
+            let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", "1")]);
+            rig.emulator.world().on_next(at, move |w| w.console_set_flags(CHECK, set.0, set.1));
+            let report = rig.tick().await.unwrap();
+            assert_eq!(
+                (report.decision, report.reason),
+                ("stay", reason),
+                "{at} {set:?}: {}",
+                report.message
+            );
+            assert_eq!(report.actions, []);
+            assert_eq!(flags(&rig), (set.0, set.1, 2), "{at}");
+            assert_eq!(report.health_check.by, None);
+            assert_eq!(
+                tag(&rig, "routed"),
+                None,
+                "{at} {set:?}: the person's setting must not look like ours"
+            );
+            keeps_its_promises(&rig);
+            set_status(&rig, PRIMARY, "available");
+            tick_stays(&rig, reason).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_moved_for_another_reason_is_read_again_and_the_failover_made() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    rig.emulator.world().on_next("UpdateHealthCheck", |w| w.console_set_flags(CHECK, false, false));
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    let (disabled, inverted, version) = flags(&rig);
+    assert!(disabled && inverted);
+    assert!(tag(&rig, "routed").unwrap().starts_with(&format!("version={version} by=auto")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_keeps_changing_ends_in_a_typed_error() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    for _ in 0..3 {
+        rig.emulator.world().faults.once(
+            "UpdateHealthCheck",
+            Fault::Error { status: 409, code: "HealthCheckVersionMismatch".into(), message: "stale".into() },
+        );
+    }
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "VersionConflict");
+    assert_eq!(state(&rig), NORMAL);
+    assert_eq!(tag(&rig, "routed"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_any_two_calls_is_healed_by_the_next_ticks() {
+    for after in [false, true] {
+        for n in 1..40 {
+            let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+            if after {
+                rig.emulator.world().crash_after_call(n);
+            } else {
+                rig.emulator.world().crash_before_call(n);
+            }
+            let done = tick_until_crash(&rig).await;
+            rig.emulator.world().no_crash();
+            keeps_its_promises(&rig);
+            let finished = done.is_some();
+            for _ in 0..14 {
+                rig.wait(seconds(60)).await;
+                rig.tick().await.unwrap();
+                keeps_its_promises(&rig);
+            }
+            assert_eq!(state(&rig), FORCED, "call {n}, after: {after}");
+            assert!(
+                rig.emulator.world().instance(REPLICA).unwrap().source.is_none(),
+                "call {n}, after: {after}"
+            );
+            assert_eq!(
+                count(&rig, "UpdateHealthCheck"),
+                usize::from(!finished && count(&rig, "UpdateHealthCheck") == 2) + 1
+            );
+            set_status(&rig, PRIMARY, "available");
+            tick_stays(&rig, "replica-promoted").await;
+            if finished {
+                assert!(n > 15, "the walk over the calls ended at {n}");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_any_two_calls_of_a_failback_is_healed_by_the_next_ticks() {
+    for after in [false, true] {
+        for n in 1..40 {
+            let rig = failed_over("storage-full", &[]).await;
+            set_status(&rig, PRIMARY, "available");
+            if after {
+                rig.emulator.world().crash_after_call(n);
+            } else {
+                rig.emulator.world().crash_before_call(n);
+            }
+            let done = tick_until_crash(&rig).await;
+            rig.emulator.world().no_crash();
+            for _ in 0..3 {
+                rig.wait(seconds(60)).await;
+                rig.tick().await.unwrap();
+                keeps_its_promises(&rig);
+            }
+            assert_eq!(state(&rig), NORMAL, "call {n}, after: {after}");
+            assert!(tag(&rig, "returned").is_some());
+            if done.is_some() {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_at_the_console_in_the_midst_of_a_recovery_keeps_traffic_where_it_is() {
+    let rig = failed_over("storage-full", &[]).await;
+    rig.emulator.world().console_promote(REPLICA).unwrap();
+    // RDS shows it after a while, as `modifying` with the source still there.
+    rig.wait(seconds(40)).await;
+    set_status(&rig, PRIMARY, "available");
+    assert_eq!(rig.emulator.world().instance(REPLICA).unwrap().status, "modifying");
+    tick_stays(&rig, "replica-not-following").await;
+    rig.wait(seconds(600)).await;
+    tick_stays(&rig, "replica-promoted").await;
+    assert_eq!(state(&rig), FORCED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_arrives_just_before_the_flags_holds_them() {
+    for at in ["ListTagsForResource", "ChangeTagsForResource"] {
+        let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", "1")]);
+        rig.emulator.world().on_next(at, |w| {
+            w.console_set_tag(CHECK, "failover:pause", "until=forever reason=maintenance");
+        });
+        let report = rig.tick().await.unwrap();
+        assert_eq!((report.decision, report.reason), ("stay", "paused"), "{at}");
+        assert_eq!(count(&rig, "UpdateHealthCheck"), 0);
+        assert_eq!(tag(&rig, "routed"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_that_recovers_just_before_the_promotion_is_not_abandoned() {
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    // The decision is at hand; the last look sees the primary healthy again.
+    rig.emulator.world().on_next("GetMetricStatistics", |w| w.set_status(PRIMARY, "available"));
+    let report = rig.tick().await.unwrap();
+    assert_ne!(report.decision, "promote");
+    assert_eq!(count(&rig, "PromoteReadReplica"), 0);
+    assert_eq!(tag(&rig, "promoted"), None);
+    keeps_its_promises(&rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn traffic_taken_back_by_a_person_just_before_the_promotion_stops_it() {
+    for at in ["ChangeTagsForResource", "GetMetricStatistics"] {
+        let rig = failed_over("failed", &[PROMOTE]).await;
+        rig.emulator.world().on_next(On::operation(at), |w| w.console_set_flags(CHECK, false, false));
+        let report = rig.tick().await.unwrap();
+        // Traffic is moved once more, as the primary is down and nobody paused the function; only then promoted.
+        keeps_its_promises(&rig);
+        assert_ne!(report.reason, "forced-elsewhere");
+    }
+}
