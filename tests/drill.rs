@@ -2,8 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use emulator::{Emulator, World};
+use rds_route53_failover::aws::BEHAVIOUR;
 use serde_json::Value;
 
 #[path = "../examples/drill/lib.rs"]
@@ -11,6 +19,7 @@ mod drill;
 
 use drill::cli::{BROKEN, HELD, MISUSED, Terminal, run};
 use drill::scenario::{Expect, Scenario, primary};
+use drill::wire::Wire;
 
 /// What a person who tries this project is told to look for.
 const NAMES: &[&str] = &[
@@ -110,14 +119,50 @@ fn each_line_for_a_machine_is_an_object_that_says_where_it_belongs() {
     assert_eq!(moved, [(&Value::from("the common recipe"), false), (&Value::from("this function"), true)]);
 }
 
+/// Answers one request after so much real time.
+fn slow_server(delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        std::thread::park_timeout(delay);
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    address
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_on_the_wire_holds_the_simulated_time() {
+    let wire = Arc::<Wire>::default();
+    let emulator = Emulator::new(World::new(), || jiff::Timestamp::UNIX_EPOCH);
+    let holding = tokio::spawn(Arc::clone(&wire).hold_time(emulator));
+    let config = aws_sdk_rds::Config::builder()
+        .behavior_version(BEHAVIOUR())
+        .http_client(wire.http_client())
+        .endpoint_url(format!("http://{}", slow_server(Duration::from_millis(50))))
+        .region(aws_sdk_rds::config::Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_rds::config::Credentials::new("drill", "drill", None, None, "drill"))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(3)).build())
+        .build();
+    let client = aws_sdk_rds::Client::from_conf(config);
+    let started = tokio::time::Instant::now();
+    let refused = wire.during(Box::pin(client.describe_db_instances().send())).await.unwrap_err();
+    assert!(refused.raw_response().is_some_and(|answer| answer.status().as_u16() == 403), "{refused:?}");
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    // With nothing under way, time runs to the next timer again.
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    holding.abort();
+}
+
 #[test]
-fn a_call_on_the_wire_holds_the_simulated_time() {
+fn simulated_time_passes_between_observations_and_nowhere_else() {
     let lines = json_lines(&["--json"]);
     let invocations: Vec<_> = lines.iter().filter(|line| line["event"] == "invocation").collect();
     assert!(invocations.len() > 10);
     for invocation in invocations {
-        // Two intervals of ten seconds between three observations, or none; a time-out that fired while an
-        // answer was on its way would show here.
+        // Two intervals of ten seconds between three observations, or none.
         let seconds = invocation["seconds"].as_f64().unwrap();
         let waited = if invocation["outcome"]["actions"].as_array().unwrap().is_empty() { 0.0 } else { 20.0 };
         assert!((seconds - waited).abs() < 0.1, "{invocation}");

@@ -216,7 +216,7 @@ fn invoked(invocation: &Invocation) -> String {
             "<div class=\"calls\">{} <b>{}</b> → {} [{}]</div>",
             clock(call.at),
             call.operation,
-            escape(&call.effects.join("; ")),
+            if call.effects.is_empty() { "nothing".to_owned() } else { escape(&call.effects.join("; ")) },
             escape(&call.outcome)
         );
     }

@@ -26,5 +26,5 @@ mod text;
 mod timeline;
 mod verdict;
 mod watcher;
-mod wire;
+pub(crate) mod wire;
 pub(crate) mod world;

@@ -200,16 +200,17 @@ impl<'a> Simulation<'a> {
     /// The same trigger, delivered twice: the second time nothing is left to do.
     async fn twice(&mut self, event: Value) {
         let calm = self.rig.emulator.world().faults.is_empty();
-        let before = (self.rig.watch().changes(), self.others());
+        let (others, before) = (self.others(), self.rig.watch().changes());
         let first = self.invoke(event.clone()).await;
         let between = self.rig.watch().changes();
         let second = self.invoke(event).await;
-        let after = (self.rig.watch().changes(), self.others());
+        let after = self.rig.watch().changes();
+        let undisturbed = calm && self.others() == others;
         self.counts.doubled += 1;
         let (Ok(first), Ok(second)) = (first, second) else { return };
         let promoted = |report: &Report| report.actions.contains(&Action::PromoteReplica);
-        let only_carried_on = promoted(&second) && !promoted(&first) && after.0 == between + 1;
-        if calm && between > before.0 && after.0 > between && after.1 == before.1 && !only_carried_on {
+        let only_carried_on = promoted(&second) && !promoted(&first) && after == between + 1;
+        if undisturbed && between > before && after > between && !only_carried_on {
             let sentence = format!("the first time {:?}, the second {:?}", first.actions, second.actions);
             self.rig.watch().report(Promise::Idempotent, sentence);
         }
