@@ -11,7 +11,7 @@ step_system() {
   export DEBIAN_FRONTEND=noninteractive
   as_root apt-get -qq update
   # Compilers for ring and libFuzzer; venv for the Python tools.
-  as_root apt-get -qq install --yes --no-install-recommends build-essential ca-certificates git python3-venv
+  as_root apt-get -qq install --yes --no-install-recommends build-essential git python3-venv
 }
 
 step_tools() {
@@ -45,20 +45,23 @@ step_docs() {
   RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 }
 
-# The function as `sam build` packs it, and for this machine as the same cargo-lambda builds it.
+readonly bootstrap=target/bootstrap
+
+# The package as `sam build` makes it, and the function for this machine, built by the same cargo-lambda.
 step_package() {
   local arm64=aarch64-unknown-linux-gnu
+  local sam=(sam build --build-dir target/sam)
   if [[ -d $(rustc --print sysroot)/lib/rustlib/$arm64 ]]; then
-    sam build
+    "${sam[@]}"
+    cargo lambda build --release --locked --package rds-route53-failover
+    cp target/lambda/rds-route53-failover/bootstrap "$bootstrap"
   else
     echo "NOT CHECKED: the package for arm64, as this machine has no Rust target $arm64; built for x86_64 instead"
     sed 's/Architectures: \[arm64\]/Architectures: [x86_64]/' template.yaml >target/template-x86_64.yaml
-    sam build --template-file target/template-x86_64.yaml --base-dir .
+    "${sam[@]}" --template-file target/template-x86_64.yaml --base-dir .
+    cp target/sam/Function/bootstrap "$bootstrap"
   fi
-  cargo lambda build --release --locked --package rds-route53-failover
 }
-
-readonly bootstrap=target/lambda/rds-route53-failover/bootstrap
 
 step_end_to_end() {
   python3 .ci/end_to_end.py "$bootstrap"

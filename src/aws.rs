@@ -258,7 +258,8 @@ pub fn may_have_happened<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => false,
         SdkError::ServiceError(_) => {
-            error.raw_response().is_none_or(|response| response.status().as_u16() >= 500)
+            // Only a refusal is certain: a success with an answer that makes no sense is none.
+            error.raw_response().is_none_or(|response| !(400..500).contains(&response.status().as_u16()))
         }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | _ => true,
     }

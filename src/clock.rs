@@ -48,10 +48,16 @@ impl Clock {
     }
 
     /// Waits for the future, at most until the deadline less the margin.
-    pub async fn within<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        match self.left() {
-            Some(left) => tokio::time::timeout(left, future).await.ok(),
-            None => Some(future.await),
+    ///
+    /// The future goes to the heap: those of the SDK are so large that a few of them side by side fill a stack.
+    pub fn within<T>(&self, future: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
+        let future = Box::pin(future);
+        let left = self.left();
+        async move {
+            match left {
+                Some(left) => tokio::time::timeout(left, future).await.ok(),
+                None => Some(future.await),
+            }
         }
     }
 }

@@ -252,7 +252,7 @@ pub struct HealthCheck {
     pub version: i64,
     /// Why Route 53 would refuse any update, if it would.
     pub not_updatable: Option<String>,
-    /// The checks a CALCULATED check is made of.
+    /// The checks each of which alone makes a CALCULATED check unhealthy.
     pub children: Vec<String>,
 }
 

@@ -407,7 +407,11 @@ pub fn health_check(found: &aws_sdk_route53::types::HealthCheck) -> Option<Healt
         state: CheckState::of(config.disabled() == Some(true), config.inverted() == Some(true)),
         version: found.health_check_version(),
         not_updatable,
-        children: config.child_health_checks().to_vec(),
+        // With a lower threshold a check of them alone can't make the whole unhealthy.
+        children: match config.child_health_checks() {
+            children if config.health_threshold() == i32::try_from(children.len()).ok() => children.to_vec(),
+            _ => Vec::new(),
+        },
     })
 }
 

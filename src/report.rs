@@ -211,6 +211,7 @@ pub fn facts(case: &Case<'_>, config: &Config) -> String {
     facts.extend(case.lag_words());
     if let Reading::Known(check) = check {
         facts.push(format!("health check is {} at version {}", check.state.as_str(), check.version));
+        facts.extend(check.not_updatable.clone());
     }
     if let Reading::Unknown(why) = check {
         facts.push(format!("health check is {why}"));

@@ -40,27 +40,29 @@ const HOME: (&str, &str) = ("AWS_REGION", "us-east-1");
 const ENDPOINTS: (&str, &str) =
     ("HEALTH_ENDPOINTS", "https://orders.example/health,http://10.0.0.1:8008/primary,tcp://db.example:5432");
 
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// The required variables and these over them; the last of a name counts.
-fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+fn load(variables: Variables) -> Result<Config, Vec<String>> {
     let all = [&[PRIMARY, CHECK, HOME], variables].concat();
     bare(&all)
 }
 
-fn bare(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+fn bare(variables: Variables) -> Result<Config, Vec<String>> {
     let lookup = |name: &str| variables.iter().rfind(|(it, _)| *it == name).map(|(_, v)| (*v).to_owned());
     Config::load(lookup).map_err(|faults| faults.0)
 }
 
-fn loaded(variables: &[(&str, &str)]) -> Config {
+fn loaded(variables: Variables) -> Config {
     load(variables).unwrap()
 }
 
-fn faults(variables: &[(&str, &str)]) -> Vec<String> {
+fn faults(variables: Variables) -> Vec<String> {
     load(variables).map(|config| panic!("{variables:?} was taken: {config:?}")).unwrap_err()
 }
 
 /// The only fault.
-fn fault(variables: &[(&str, &str)]) -> String {
+fn fault(variables: Variables) -> String {
     let faults = faults(variables);
     assert_eq!(faults.len(), 1, "{faults:#?}");
     faults.into_iter().next().unwrap()
@@ -321,7 +323,7 @@ fn the_primary_is_never_its_own_replica() {
 
 #[test]
 fn settings_that_contradict_each_other_are_named_together() {
-    let contradictions: &[(&[(&str, &str)], &[&str])] = &[
+    let contradictions: &[(Variables, &[&str])] = &[
         (&[("PROMOTE_REPLICA", "true")], &["PROMOTE_REPLICA", "FAILOVER_DB_INSTANCE_IDENTIFIER"]),
         (&[("ON_PRIMARY_UNREACHABLE", "failover")], &["ON_PRIMARY_UNREACHABLE", "HEALTH_ENDPOINTS"]),
         (&[("RECORD_NAME", "db.orders.example")], &["RECORD_NAME", "HOSTED_ZONE_ID"]),
@@ -359,7 +361,7 @@ fn a_faulty_variable_is_not_called_unset() {
 
 #[test]
 fn a_setting_without_effect_is_a_warning_and_no_fault() {
-    let warnings = |variables: &[(&str, &str)]| loaded(variables).warnings;
+    let warnings = |variables: Variables| loaded(variables).warnings;
     let [warning] = &warnings(&[("PROMOTE_ON", "unreachable")])[..] else { panic!() };
     assert!(warning.contains("PROMOTE_ON") && warning.contains("ON_PRIMARY_UNREACHABLE"), "{warning}");
     let [warning] = &warnings(&[("STATUS_OVERRIDES", "avialable=unhealthy,stopped=hold")])[..] else {
@@ -372,7 +374,7 @@ fn a_setting_without_effect_is_a_warning_and_no_fault() {
 
 #[test]
 fn an_arn_fixes_the_region_and_a_name_lives_at_home() {
-    let primary = |variables: &[(&str, &str)]| loaded(variables).policy.primary;
+    let primary = |variables: Variables| loaded(variables).policy.primary;
     assert_eq!(primary(&[]).region.as_deref(), Some("us-east-1"));
     let arn = "arn:aws-us-gov:rds:us-gov-west-1:123456789012:db:Orders-Primary";
     let govern = primary(&[(PRIMARY.0, arn)]);

@@ -121,6 +121,7 @@ fn instance(status: &str) -> Instance {
     Instance {
         status: Status::parse(status),
         source: None,
+        created: None,
         multi_az: false,
         endpoint: None,
         details: Details::default(),
@@ -195,9 +196,9 @@ fn a_database_that_serves_is_not_down_whatever_rds_says() {
 
 #[test]
 fn what_is_wrong_has_the_word_that_promote_on_uses() {
-    let trigger = |reading, answered| match diagnose(&reading, answered, FAILOVER) {
-        Diagnosis::Unhealthy(trigger) => trigger.as_str().to_owned(),
-        other => panic!("{other}"),
+    let trigger = |reading, answered| {
+        let diagnosis = diagnose(&reading, answered, FAILOVER);
+        diagnosis.trigger().unwrap_or_else(|| panic!("{diagnosis}")).as_str().to_owned()
     };
     assert_eq!(trigger(Reading::Missing, None), "missing");
     assert_eq!(trigger(Reading::Known(instance("available")), Some(0)), "unresponsive");
@@ -273,6 +274,14 @@ fn a_lag_that_climbs_since_the_primary_died_is_not_the_data_at_stake() {
 }
 
 #[test]
+fn a_lag_that_grew_faster_than_time_is_believed() {
+    assert_eq!(seconds(&[(360, 0.5), (60, 900.0)], 240), Some(900.0));
+    // Just what the clock explains, and a little more.
+    assert_eq!(seconds(&[(360, 0.5), (60, 305.5)], 240), Some(0.5));
+    assert_eq!(seconds(&[(360, 0.5), (60, 305.6)], 240), Some(305.6));
+}
+
+#[test]
 fn a_lag_that_was_high_before_the_outage_stays_high() {
     assert_eq!(seconds(&[(360, 400.0), (240, 460.0)], 240), Some(400.0));
     // Caught up meanwhile: the replica has replayed all it has got.
@@ -281,8 +290,8 @@ fn a_lag_that_was_high_before_the_outage_stays_high() {
 
 #[test]
 fn a_sample_within_a_tick_before_detection_is_of_the_outage_already() {
-    assert_eq!(seconds(&[(290, 40.0), (181, 0.0), (60, 300.0)], 120), Some(0.0));
-    assert_eq!(seconds(&[(290, 40.0), (180, 0.0), (60, 300.0)], 120), Some(40.0));
+    assert_eq!(seconds(&[(290, 40.0), (181, 0.0), (60, 120.0)], 120), Some(0.0));
+    assert_eq!(seconds(&[(290, 40.0), (180, 0.0), (60, 120.0)], 120), Some(40.0));
 }
 
 proptest! {

@@ -44,7 +44,10 @@ async fn app(emulator: &Emulator) -> (App, Server) {
 async fn an_answer_that_stops_in_the_middle_is_unknown_and_not_a_replica_without_a_source() {
     let emulator = Emulator::new(world(), Timestamp::now);
     let (app, _server) = app(&emulator).await;
-    emulator.world().faults.standing(emulator::On::operation("DescribeDBInstances").target(REPLICA), Fault::Truncated);
+    emulator
+        .world()
+        .faults
+        .standing(emulator::On::operation("DescribeDBInstances").target(REPLICA), Fault::Truncated);
     let report = app.handle(json!({"action": "status"}), Clock::start(Timestamp::now(), None)).await.unwrap();
     let replica = report.replica.unwrap();
     assert_eq!((replica.status.as_deref(), replica.role), (Some("unknown"), "other"));
@@ -58,7 +61,8 @@ async fn tags_that_stop_in_the_middle_do_not_hide_a_pause() {
     let emulator = Emulator::new(w, Timestamp::now);
     let (app, _server) = app(&emulator).await;
     emulator.world().faults.standing("ListTagsForResource", Fault::Truncated);
-    let failure = app.handle(json!({"action": "tick"}), Clock::start(Timestamp::now(), None)).await.unwrap_err();
+    let failure =
+        app.handle(json!({"action": "tick"}), Clock::start(Timestamp::now(), None)).await.unwrap_err();
     assert_eq!(failure.kind.name(), "MemoryUnreadable");
     assert_eq!(emulator.world().writes().count(), 0);
 }

@@ -18,15 +18,15 @@ AWS_ENDPOINT_URL_LAMBDA is honoured.";
 /// Asks and orders a deployed rds-route53-failover.
 #[derive(Debug, Parser)]
 #[command(name = "ctl", after_help = EXIT_CODES, disable_version_flag = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What is asked or ordered.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXIT_CODES)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show what the function sees and would do now; changes nothing
     #[command(after_help = EXIT_CODES)]
     Status(Common),
@@ -79,38 +79,38 @@ pub enum Command {
 
 /// Which function, and how its answer is shown.
 #[derive(Debug, clap::Args)]
-pub struct Common {
+pub(crate) struct Common {
     /// Name or ARN of the function
     #[arg(long, value_name = "NAME")]
-    pub function: String,
+    pub(crate) function: String,
     /// The function's region
     #[arg(long, value_name = "REGION")]
-    pub region: Option<String>,
+    pub(crate) region: Option<String>,
     /// A version or alias of the function
     #[arg(long, value_name = "QUALIFIER")]
-    pub qualifier: Option<String>,
+    pub(crate) qualifier: Option<String>,
     /// A `cargo lambda watch` instead of AWS, such as http://127.0.0.1:9000
     #[arg(long, value_name = "URL", conflicts_with_all = ["region", "qualifier"])]
-    pub local: Option<String>,
+    pub(crate) local: Option<String>,
     /// Don't ask
     #[arg(long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
     /// Print the function's answer as it is
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Why, for those who read it later.
 #[derive(Debug, clap::Args)]
-pub struct Reason {
+pub(crate) struct Reason {
     /// Why: it stands in the tags, the log and the notification
     #[arg(long = "reason", value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Command {
     /// The word on the command line, which is the action's.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Status(_) => "status",
             Self::Check(_) => "check",
@@ -122,7 +122,7 @@ impl Command {
     }
 
     /// Which function, and how its answer is shown.
-    pub fn common(&self) -> &Common {
+    pub(crate) fn common(&self) -> &Common {
         match self {
             Self::Status(common)
             | Self::Check(common)
@@ -134,17 +134,17 @@ impl Command {
     }
 
     /// Whether it changes where traffic goes.
-    pub fn moves_traffic(&self) -> bool {
+    pub(crate) fn moves_traffic(&self) -> bool {
         matches!(self, Self::Failover { .. } | Self::Failback { .. })
     }
 
     /// Whether it only reads: then it may be sent twice.
-    pub fn reads(&self) -> bool {
+    pub(crate) fn reads(&self) -> bool {
         matches!(self, Self::Status(_) | Self::Check(_))
     }
 
     /// The payload of the invocation.
-    pub fn payload(&self) -> Value {
+    pub(crate) fn payload(&self) -> Value {
         let action = self.name();
         match self {
             Self::Status(_) | Self::Check(_) | Self::Resume(_) => json!({"action": action}),

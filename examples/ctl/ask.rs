@@ -9,7 +9,7 @@ use crate::show::{lines, text};
 
 /// Asks, and says whether the answer was yes. A promotion is confirmed by the replica's name: nobody types that by
 /// habit.
-pub fn confirmed(
+pub(crate) fn confirmed(
     command: &Command,
     status: &Value,
     answers: &mut impl BufRead,
@@ -67,7 +67,9 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
             }
         }
         Command::Failback { force, .. } => {
-            all.push(format!("Route 53 answers with the primary record again ({primary}), for reads and writes."));
+            all.push(format!(
+                "Route 53 answers with the primary record again ({primary}), for reads and writes."
+            ));
             all.push("For the time of COOLDOWN no automatic failover follows.".to_owned());
             if *force {
                 all.push(format!(

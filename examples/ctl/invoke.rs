@@ -20,7 +20,7 @@ const READ: Duration = Duration::from_secs(910);
 
 /// What came of an invocation.
 #[derive(Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The function's answer.
     Done(Value),
     /// The function failed with this type and message.
@@ -32,7 +32,7 @@ pub enum Answer {
 }
 
 /// A function that can be invoked.
-pub struct Function {
+pub(crate) struct Function {
     client: Client,
     name: String,
     qualifier: Option<String>,
@@ -43,7 +43,7 @@ impl Function {
     ///
     /// # Errors
     /// What is missing, in a sentence.
-    pub async fn connect(common: &Common) -> Result<Self, String> {
+    pub(crate) async fn connect(common: &Common) -> Result<Self, String> {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();
@@ -75,7 +75,7 @@ impl Function {
     }
 
     /// Invokes it and waits for the answer.
-    pub async fn invoke(&self, payload: Value) -> Answer {
+    pub(crate) async fn invoke(&self, payload: Value) -> Answer {
         let sent = self
             .client
             .invoke()

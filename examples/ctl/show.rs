@@ -14,7 +14,7 @@ const LABEL: usize = 14;
 
 /// The exit codes of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Done, healthy, ready.
     Done = 0,
     /// Refused, not healthy, not ready.
@@ -34,7 +34,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Prints an answer.
-pub fn answer(
+pub(crate) fn answer(
     command: &Command,
     answer: &Answer,
     out: &mut impl Write,
@@ -59,7 +59,9 @@ pub fn answer(
             writeln!(errors, "What it means and what to do: docs/runbook.md, \"When an invocation fails\".")?;
             return Ok(Exit::Failed);
         }
-        Answer::NotSent(why) => writeln!(errors, "The function could not be reached, nothing was ordered: {why}")?,
+        Answer::NotSent(why) => {
+            writeln!(errors, "The function could not be reached, nothing was ordered: {why}")?
+        }
         Answer::Lost(why) if command.reads() => writeln!(errors, "The function gave no answer: {why}")?,
         Answer::Lost(why) => writeln!(
             errors,
@@ -70,7 +72,7 @@ pub fn answer(
 }
 
 /// What an answer is worth.
-pub fn worth(command: &Command, report: &Value) -> Exit {
+pub(crate) fn worth(command: &Command, report: &Value) -> Exit {
     let reason = report["reason"].as_str().unwrap_or_default();
     let did = |action: &str| {
         report["actions"].as_array().is_some_and(|actions| actions.iter().any(|done| done == action))
@@ -82,7 +84,9 @@ pub fn worth(command: &Command, report: &Value) -> Exit {
         Command::Failover { promote: true, .. } => {
             did("promote-replica") || matches!(reason, "promotion-in-progress" | "replica-promoted")
         }
-        Command::Failover { promote: false, .. } => did("route-to-secondary") || reason == "already-on-secondary",
+        Command::Failover { promote: false, .. } => {
+            did("route-to-secondary") || reason == "already-on-secondary"
+        }
         Command::Failback { .. } => did("route-to-primary") || reason == "already-on-primary",
         Command::Pause { .. } => acts && reason == "paused",
         Command::Resume(_) => acts && reason == "resumed",
@@ -91,7 +95,7 @@ pub fn worth(command: &Command, report: &Value) -> Exit {
 }
 
 /// The answer as a table.
-pub fn table(title: &str, report: &Value) -> String {
+pub(crate) fn table(title: &str, report: &Value) -> String {
     let mut out = format!("\n{}\n", title.to_uppercase());
     if let Some(ready) = report["ready"].as_bool() {
         row(&mut out, "Ready", if ready { "yes" } else { "NO" });
@@ -141,11 +145,16 @@ fn traffic(state: Option<&str>) -> &'static str {
 
 fn findings(out: &mut String, report: &Value) {
     let Some(findings) = report["findings"].as_array() else { return };
-    let of = |level: &str| findings.iter().filter(move |finding| finding["level"] == level).collect::<Vec<_>>();
+    let of =
+        |level: &str| findings.iter().filter(move |finding| finding["level"] == level).collect::<Vec<_>>();
     out.push_str("\nFINDINGS\n");
     for level in ["fail", "warn"] {
         for finding in of(level) {
-            row(out, &level.to_uppercase(), &format!("{}: {}", text(&finding["id"]), text(&finding["message"])));
+            row(
+                out,
+                &level.to_uppercase(),
+                &format!("{}: {}", text(&finding["id"]), text(&finding["message"])),
+            );
             row(out, "", &format!("fix: {}", text(&finding["fix"])));
         }
     }
@@ -158,12 +167,10 @@ fn row(out: &mut String, label: &str, value: &str) {
 }
 
 /// Wraps words behind a head.
-pub fn lines(head: &str, words: &str) -> String {
+pub(crate) fn lines(head: &str, words: &str) -> String {
     let indent = " ".repeat(head.len());
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(head)
-        .subsequent_indent(&indent)
-        .break_words(false);
+    let options =
+        textwrap::Options::new(WIDTH).initial_indent(head).subsequent_indent(&indent).break_words(false);
     let mut out = String::new();
     for line in textwrap::wrap(words, options) {
         // Writing to a string can't fail.
@@ -177,7 +184,7 @@ fn cells(values: &[&Value]) -> String {
 }
 
 /// A value without quotation marks; nothing for null.
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

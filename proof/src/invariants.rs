@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use emulator::{Actor, Call, Change, Event, Fault, Outcome, World};
+use emulator::{ACCOUNT, Actor, Call, Change, Event, Fault, Instance, Outcome, World};
 use jiff::{SignedDuration, Timestamp};
 use rds_route53_failover::memory::{By, Memory, PROMOTION_VOID_AFTER, Tag};
 use rds_route53_failover::model::CheckState;
@@ -156,6 +156,8 @@ pub struct Watch {
     tags: BTreeMap<String, String>,
     /// When this function's last promotion in the present incident was accepted.
     promoted: Option<Timestamp>,
+    /// Whether the instance that was promoted is still the one of that name.
+    promoted_is_there: bool,
     /// Claims of the function to a version, by who made them.
     claims: BTreeMap<i64, BTreeSet<u64>>,
     invocations: BTreeMap<u64, Invocation>,
@@ -188,6 +190,7 @@ impl Watch {
             set_by: SetBy::Person,
             tags,
             promoted: None,
+            promoted_is_there: false,
             claims: BTreeMap::new(),
             invocations: BTreeMap::new(),
             cut: BTreeSet::new(),
@@ -311,11 +314,11 @@ impl Watch {
         let Some(invocation) = self.invocations.get_mut(&number) else { return };
         match &*call.operation {
             "DescribeDBInstances" if is(&self.setting.primary) => {
-                let status = world.instance(&self.setting.primary).map(|i| i.status.clone());
+                let status = described(call, &self.setting.primary, world).map(|i| i.status.clone());
                 invocation.primary = sight.map_to(status);
             }
             "DescribeDBInstances" if self.setting.replica.as_deref().is_some_and(is) => {
-                let alone = self.setting.replica.as_deref().and_then(|id| world.instance(id));
+                let alone = self.setting.replica.as_deref().and_then(|id| described(call, id, world));
                 invocation.replica_alone = sight.map_to(alone.is_some_and(|i| i.source.is_none()));
             }
             "GetHealthCheck" => invocation.check = sight.map_to(flags),
@@ -384,15 +387,17 @@ impl Watch {
                 None => self.others += 1,
             },
             Change::Published { .. } => {}
+            Change::InstanceDeleted { .. } | Change::Renamed { .. } => {
+                self.others += 1;
+                self.promoted_is_there = false;
+            }
             Change::CheckUpdated { .. }
             | Change::TagSet { .. }
             | Change::TagRemoved { .. }
             | Change::Status { .. }
             | Change::Promoted { .. }
             | Change::InstanceCreated { .. }
-            | Change::InstanceDeleted { .. }
             | Change::InstanceModified { .. }
-            | Change::Renamed { .. }
             | Change::RecordSet { .. }
             | Change::RecordDeleted { .. } => self.others += 1,
         }
@@ -472,7 +477,7 @@ impl Watch {
             }
             let replica = self.setting.replica.as_deref().and_then(|id| world.instance(id));
             let alone = replica.is_some_and(|i| i.source.is_none() || i.promoting_since.is_some());
-            let ours = self.promoted.is_some() && alone;
+            let ours = self.promoted.is_some() && self.promoted_is_there && alone;
             if ours || invocation.replica_alone == Sight::Seen(true) {
                 broken.push((
                     Promise::NoStalePrimary,
@@ -533,6 +538,7 @@ impl Watch {
             }
         }
         self.promoted = Some(self.now);
+        self.promoted_is_there = true;
         self.residue = residue;
         let at = self.now;
         self.violations.extend(broken.into_iter().map(|(promise, sentence)| Violation {
@@ -630,6 +636,11 @@ fn sight(call: &Call) -> Sight<()> {
         )
         | Outcome::Crash => Sight::Blind,
     }
+}
+
+/// The instance that a describe is about: in the region of the call.
+fn described<'a>(call: &Call, id: &str, world: &'a World) -> Option<&'a Instance> {
+    world.instance(&format!("arn:aws:rds:{}:{ACCOUNT}:db:{id}", call.region))
 }
 
 fn claim_of(value: &str) -> Option<(i64, By)> {

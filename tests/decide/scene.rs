@@ -38,6 +38,7 @@ pub(crate) fn instance(status: &str) -> Instance {
     Instance {
         status: Status::parse(status),
         source: None,
+        created: None,
         multi_az: false,
         endpoint: Some(ENDPOINT.to_owned()),
         details: Details::default(),
@@ -192,12 +193,14 @@ impl Scene {
             record: Evidence::NotRead,
             ..self.seen.clone()
         };
-        let health = Diagnosis::of(&seen.primary, seen.probes, &self.policy).health();
-        let streak =
-            Streak { health, length: self.observations, since: now() - SignedDuration::from_secs(20) };
+        let diagnosis = Diagnosis::of(&seen.primary, seen.probes, &self.policy);
+        let mut streak = Streak::new(&diagnosis, now() - SignedDuration::from_secs(20));
+        for _ in 1..self.observations {
+            streak = streak.and(&diagnosis, now());
+        }
         let mut read = Vec::new();
         loop {
-            match decide(&Case::new(&seen, streak, self.order, &self.policy, now())) {
+            match decide(&Case::new(&seen, streak.clone(), self.order, &self.policy, now())) {
                 Next::Apply(rule) => return (rule, read),
                 Next::Read(need) => {
                     assert!(!read.contains(&need), "{need:?} is asked for twice");

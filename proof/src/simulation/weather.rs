@@ -148,6 +148,13 @@ impl Simulation<'_> {
         world.console_delete(REPLICA);
         world.add(replica);
         world.set_replica_lag(REPLICA, Some(0.5));
+        let foreign = world.health_check(CHECK).is_some_and(|check| check.disabled != check.inverted);
+        if foreign {
+            world.console_set_flags(CHECK, false, false);
+        }
+        if all {
+            world.console_remove_tag(CHECK, Tag::Pause.key());
+        }
         for tag in [Tag::Routed, Tag::Returned, Tag::Pause] {
             let broken = world.health_check(CHECK).and_then(|check| check.tags.get(tag.key())).cloned();
             let broken = broken.is_some_and(|value| {

@@ -1,0 +1,308 @@
+//! `check`: each finding in its good and in its bad form. Configurations rot between incidents.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use emulator::{Fault, HealthCheck, On, RecordSet, Source, StatusInfo, World};
+use proof::rig::{CHECK, PRIMARY, RECORD, REPLICA, Rig, ZONE, world};
+use rds_route53_failover::readiness::{Finding, Level};
+use rds_route53_failover::report::Report;
+use serde_json::json;
+
+const ZONED: &[(&str, &str)] = &[("HOSTED_ZONE_ID", ZONE), ("RECORD_NAME", RECORD)];
+
+async fn check_with(world: World, variables: &[(&str, &str)]) -> Report {
+    let rig = Rig::new(world, &[ZONED, variables].concat());
+    let report = rig.invoke(json!({"action": "check"})).await.expect("check reports, whatever it finds");
+    assert_eq!(rig.emulator.world().writes().count(), 0, "check changes nothing");
+    assert!(report.actions.is_empty());
+    let findings = report.findings.as_ref().unwrap();
+    let failed = findings.iter().any(|finding| finding.level == Level::Fail);
+    assert_eq!(report.ready, Some(!failed));
+    for Finding { id, level, fix, message } in findings {
+        assert_eq!(fix.is_empty(), *level == Level::Pass, "{id} says how to mend it: {message}");
+    }
+    report
+}
+
+async fn check(world: World) -> Report {
+    check_with(world, &[]).await
+}
+
+fn level(report: &Report, id: &str) -> Level {
+    let findings = report.findings.as_ref().unwrap();
+    let found: Vec<_> = findings.iter().filter(|finding| finding.id == id).collect();
+    assert_eq!(found.len(), 1, "{id} in {findings:#?}");
+    found[0].level
+}
+
+/// The standard world after a change.
+fn changed(change: impl FnOnce(&mut World)) -> World {
+    let mut world = world();
+    change(&mut world);
+    world
+}
+
+fn replaced_records(primary: RecordSet, secondary: RecordSet) -> World {
+    changed(|w| w.add_zone("Z0OTHER", "orders.example", [primary, secondary]))
+}
+
+const OTHER_ZONE: &[(&str, &str)] = &[("HOSTED_ZONE_ID", "Z0OTHER")];
+
+fn addresses() -> (String, String) {
+    let world = world();
+    let address = |id| world.instance(id).unwrap().address.clone();
+    (address(PRIMARY), address(REPLICA))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_configuration_is_ready_and_all_but_the_unprovable_passes() {
+    let report = check(world()).await;
+    assert_eq!(report.reason, "ready");
+    for finding in report.findings.as_ref().unwrap() {
+        let expected = if finding.id == "write-permissions" { Level::Warn } else { Level::Pass };
+        assert_eq!(finding.level, expected, "{}: {}", finding.id, finding.message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_harmless_call_proves_is_never_called_verified() {
+    let report = check_with(world(), &[("PROMOTE_REPLICA", "true")]).await;
+    let findings = report.findings.as_ref().unwrap();
+    let writes = findings.iter().find(|finding| finding.id == "write-permissions").unwrap();
+    assert_eq!(writes.level, Level::Warn);
+    assert!(writes.message.contains("not verified"), "{}", writes.message);
+    for permission in ["route53:UpdateHealthCheck", "route53:ChangeTagsForResource", "rds:PromoteReadReplica"]
+    {
+        assert!(writes.message.contains(permission), "{}", writes.message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_makes_no_write_either() {
+    let rig = Rig::new(changed(|w| w.set_status(PRIMARY, "failed")), ZONED);
+    let report = rig.invoke(json!({"action": "status"})).await.unwrap();
+    assert_eq!((report.decision, report.actions.len()), ("stay", 0));
+    assert_eq!(rig.emulator.world().writes().count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_instance_is_a_failure() {
+    for (id, finding) in [(PRIMARY, "primary-exists"), (REPLICA, "replica-exists")] {
+        let report = check(changed(|w| w.console_delete(id))).await;
+        assert_eq!(level(&report, finding), Level::Fail);
+        assert_eq!(report.reason, "not-ready");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn engines_that_promote_read_replica_does_not_serve_are_failures() {
+    for engine in ["aurora-postgresql", "aurora-mysql", "custom-oracle-ee"] {
+        let report = check(changed(|w| {
+            w.instance_mut(PRIMARY).unwrap().engine = engine.to_owned();
+            w.instance_mut(REPLICA).unwrap().engine = engine.to_owned();
+        }))
+        .await;
+        assert_eq!(level(&report, "primary-engine"), Level::Fail, "{engine}");
+        assert_eq!(level(&report, "replica-engine"), Level::Fail, "{engine}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_of_a_cluster_does_not_follow_the_primary() {
+    let report = check(changed(|w| {
+        w.instance_mut(REPLICA).unwrap().source = Some(Source::Cluster("orders-cluster".to_owned()));
+    }))
+    .await;
+    assert_eq!(level(&report, "replica-follows-primary"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promoted_replica_does_not_follow_the_primary() {
+    let report = check(changed(|w| w.instance_mut(REPLICA).unwrap().source = None)).await;
+    assert_eq!(level(&report, "replica-follows-primary"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_is_backing_up_waits_and_a_stopped_one_fails() {
+    let report = check(changed(|w| w.set_status(REPLICA, "backing-up"))).await;
+    assert_eq!((level(&report, "replica-available"), report.ready), (Level::Warn, Some(true)));
+    let report = check(changed(|w| w.set_status(REPLICA, "stopped"))).await;
+    assert_eq!(level(&report, "replica-available"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_replication_is_a_failure() {
+    let report = check(changed(|w| {
+        w.instance_mut(REPLICA).unwrap().status_infos = vec![StatusInfo {
+            message: Some("duplicate key".to_owned()),
+            ..StatusInfo::replication("error")
+        }];
+    }))
+    .await;
+    assert_eq!(level(&report, "replication-runs"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lesser_replica_is_a_warning() {
+    let report = check(changed(|w| {
+        w.instance_mut(PRIMARY).unwrap().multi_az = true;
+        let replica = w.instance_mut(REPLICA).unwrap();
+        replica.class = "db.m7g.medium".to_owned();
+        replica.storage = 50;
+        replica.backup_retention = 0;
+    }))
+    .await;
+    for id in ["replica-class", "replica-storage", "replica-backups", "replica-multi-az"] {
+        assert_eq!(level(&report, id), Level::Warn, "{id}");
+    }
+    assert_eq!(report.ready, Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lag_that_is_unknown_or_too_high_is_a_warning_and_never_zero() {
+    for lag in [None, Some(-1.0), Some(120.0)] {
+        let mut w = world();
+        w.set_replica_lag(REPLICA, lag);
+        // An hour on, nothing is left of the samples before.
+        w.advance(w.now() + jiff::SignedDuration::from_hours(1));
+        let report = check(w).await;
+        assert_eq!(level(&report, "replica-lag"), Level::Warn, "{lag:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_health_check_that_is_missing_or_not_ours_to_update_is_a_failure() {
+    let report = check_with(world(), &[("ROUTE53_HEALTH_CHECK_ID", "99999999")]).await;
+    assert_eq!(level(&report, "health-check-exists"), Level::Fail);
+    let report =
+        check(changed(|w| w.health_check_mut(CHECK).unwrap().kind = "RECOVERY_CONTROL".to_owned())).await;
+    assert_eq!(level(&report, "health-check-updatable"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_flag_is_a_failure_and_a_forced_check_a_warning() {
+    for (disabled, inverted, expected) in
+        [(true, false, Level::Fail), (false, true, Level::Fail), (true, true, Level::Warn)]
+    {
+        let report = check(changed(|w| w.console_set_flags(CHECK, disabled, inverted))).await;
+        assert_eq!(level(&report, "health-check-normal"), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreadable_tags_are_a_failure_and_a_pause_a_warning() {
+    let report = check(changed(|w| w.console_set_tag(CHECK, "failover:routed", "nonsense"))).await;
+    assert_eq!(level(&report, "tags-readable"), Level::Fail);
+    let report =
+        check(changed(|w| w.console_set_tag(CHECK, "failover:pause", "until=forever reason=x"))).await;
+    assert_eq!(level(&report, "not-paused"), Level::Warn);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_composite_check_over_ours_on_the_primary_record_follows_it() {
+    let (primary, replica) = addresses();
+    let mut w = replaced_records(
+        RecordSet::primary(RECORD, &primary, "composite"),
+        RecordSet::secondary(RECORD, &replica),
+    );
+    w.add_health_check(HealthCheck {
+        children: vec![CHECK.to_owned(), "metric".to_owned()],
+        threshold: 2,
+        ..HealthCheck::switch("composite")
+    });
+    let report = check_with(w, OTHER_ZONE).await;
+    assert_eq!(level(&report, "primary-record-health-check"), Level::Pass);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_composite_check_that_ours_alone_does_not_fail_is_a_failure() {
+    let (primary, replica) = addresses();
+    let mut w = replaced_records(
+        RecordSet::primary(RECORD, &primary, "composite"),
+        RecordSet::secondary(RECORD, &replica),
+    );
+    // One healthy child of two is enough: our check unhealthy, traffic stays.
+    w.add_health_check(HealthCheck {
+        children: vec![CHECK.to_owned(), "metric".to_owned()],
+        threshold: 1,
+        ..HealthCheck::switch("composite")
+    });
+    let report = check_with(w, OTHER_ZONE).await;
+    assert_eq!(level(&report, "primary-record-health-check"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_health_check_on_the_primary_record_is_a_failure() {
+    let (primary, replica) = addresses();
+    let mut w = replaced_records(
+        RecordSet::primary(RECORD, &primary, "other"),
+        RecordSet::secondary(RECORD, &replica),
+    );
+    w.add_health_check(HealthCheck::switch("other"));
+    let report = check_with(w, OTHER_ZONE).await;
+    assert_eq!(level(&report, "primary-record-health-check"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_health_check_on_the_secondary_a_long_ttl_and_swapped_targets_are_failures() {
+    let (primary, replica) = addresses();
+    let secondary = RecordSet {
+        health_check: Some(CHECK.to_owned()),
+        ttl: 300,
+        ..RecordSet::secondary(RECORD, &primary)
+    };
+    let report =
+        check_with(replaced_records(RecordSet::primary(RECORD, &replica, CHECK), secondary), OTHER_ZONE)
+            .await;
+    for id in
+        ["secondary-record-health-check", "record-ttl", "primary-record-target", "secondary-record-target"]
+    {
+        assert_eq!(level(&report, id), Level::Fail, "{id}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_are_not_there_are_a_failure_and_an_unknown_zone_a_warning() {
+    let report = check_with(world(), &[("RECORD_NAME", "other.orders.example")]).await;
+    assert_eq!(level(&report, "records"), Level::Fail);
+    let report = check_with(world(), &[("HOSTED_ZONE_ID", ""), ("RECORD_NAME", "")]).await;
+    assert_eq!(level(&report, "records"), Level::Warn);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_permission_is_named_and_never_taken_for_a_pass() {
+    for (operation, finding, expected) in [
+        ("DescribeDBInstances", "primary-exists", Level::Fail),
+        ("GetHealthCheck", "health-check-exists", Level::Fail),
+        ("ListTagsForResource", "tags-readable", Level::Fail),
+        ("ListResourceRecordSets", "records", Level::Fail),
+        ("GetMetricStatistics", "replica-lag", Level::Warn),
+    ] {
+        let report = check(changed(|w| w.faults.standing(On::operation(operation), Fault::Denied))).await;
+        assert_eq!(level(&report, finding), expected, "{operation}");
+        let findings = report.findings.as_ref().unwrap();
+        let found = findings.iter().find(|found| found.id == finding).unwrap();
+        assert!(found.fix.contains("allow "), "{operation}: {}", found.fix);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_replica_or_in_observe_mode_it_warns() {
+    let report = check_with(world(), &[("FAILOVER_DB_INSTANCE_IDENTIFIER", "")]).await;
+    assert_eq!(level(&report, "replica-configured"), Level::Warn);
+    let report = check_with(world(), &[("MODE", "observe")]).await;
+    assert_eq!(level(&report, "mode"), Level::Warn);
+}
+
+#[tokio::test(start_paused = true)]
+async fn confirmations_that_do_not_fit_into_an_invocation_are_a_failure() {
+    let report = check_with(world(), &[("CONFIRMATIONS", "100"), ("CONFIRMATION_INTERVAL", "1m")]).await;
+    assert_eq!(level(&report, "invocation-time"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_daily_check_feeds_a_metric() {
+    let rig = Rig::new(changed(|w| w.set_status(REPLICA, "stopped")), ZONED);
+    rig.invoke(json!({"action": "check"})).await.unwrap();
+    let lines = rig.metrics.lock().unwrap();
+    assert!(lines.iter().any(|line| line["CheckFailures"].as_f64() >= Some(1.0)), "{lines:?}");
+}
