@@ -11,11 +11,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Failure, Kind};
 use crate::memory::{By, Memory, Move, Promotion, Tag};
-use crate::model::{Blind, CheckState, Evidence, HealthCheck, InstanceRef, Observation, Reading};
+use crate::model::{Blind, CheckState, HealthCheck, InstanceRef, Observation, Reading};
 use crate::observe::{Observer, out_of_time};
 use crate::report::Action;
 use crate::status::Status;
-use aws_sdk_route53::types::{Tag as SdkTag, TagResourceType};
+
+mod tags;
+
+use tags::Claim;
 
 /// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
 const ATTEMPTS: u32 = 3;
@@ -247,138 +250,6 @@ impl<'a> Actor<'a> {
         })
     }
 
-    /// Writes the tags that announce a change, and reads back all that the change rests on.
-    ///
-    /// `None` if somebody else is at work: the change must not be made. What a decision rests on may be seconds
-    /// old, so it is looked at once more before the first tag is written: an announcement of another invocation
-    /// must not be lost under ours.
-    async fn announce(
-        &self,
-        claims: &[Claim],
-        by: By,
-        expected: &HealthCheck,
-        remembered: &Memory,
-    ) -> Result<Option<Memory>, Failure> {
-        match tokio::join!(self.observer.read_memory(), self.observer.health_check()) {
-            (Evidence::Read(memory), Reading::Known(check)) => {
-                if memory != *remembered || (check.version, check.state) != (expected.version, expected.state)
-                {
-                    return Ok(None);
-                }
-            }
-            (Evidence::Unreadable(why), _) | (_, Reading::Unknown(why)) => {
-                return Err(Failure::new(
-                    Kind::TagWriteFailed,
-                    format!("the change was not made, as what it rests on could not be read again: {why}"),
-                ));
-            }
-            (Evidence::NotRead, _) | (_, Reading::Missing) => return Ok(None),
-        }
-        let tags: Vec<_> = claims.iter().map(|claim| (claim.tag, Some(claim.value.clone()))).collect();
-        if let Err(why) = self.tag(&tags).await {
-            return Err(self.not_announced(claims, &why).await);
-        }
-        let (memory, check) = tokio::join!(self.observer.read_memory(), self.observer.health_check());
-        let memory = match memory {
-            Evidence::Read(memory) => memory,
-            Evidence::Unreadable(why) => return Err(self.not_announced(claims, &why).await),
-            Evidence::NotRead => return Ok(None),
-        };
-        if !claims.iter().all(|claim| claim.stands_in(&memory)) {
-            return Ok(None);
-        }
-        let check = match check {
-            Reading::Known(check) => check,
-            Reading::Unknown(why) => return Err(self.not_announced(claims, &why).await),
-            Reading::Missing => return self.raced(claims).await.map(|_| None),
-        };
-        let now = self.clock.now();
-        let paused = by == By::Auto && memory.pause.as_ref().is_some_and(|p| p.in_force(now));
-        if paused || (check.version, check.state) != (expected.version, expected.state) {
-            return self.raced(claims).await.map(|_| None);
-        }
-        Ok(Some(memory))
-    }
-
-    async fn not_announced(&self, claims: &[Claim], why: &Blind) -> Failure {
-        let note = self.retract(claims).await.err().unwrap_or_default();
-        Failure::new(
-            Kind::TagWriteFailed,
-            format!("the change could not be announced in the tags, so it was not made: {why}{note}"),
-        )
-    }
-
-    /// Makes sure that the announcement of a change that was made still stands: another invocation that lost the
-    /// race for the same change may have written over it. Answers in words where it does not stand.
-    async fn keep(&self, claims: &[Claim]) -> Option<String> {
-        let Evidence::Read(memory) = self.observer.read_memory().await else { return None };
-        let lost: Vec<_> = claims
-            .iter()
-            .filter(|claim| !claim.stands_in(&memory))
-            .map(|claim| (claim.tag, Some(claim.value.clone())))
-            .collect();
-        if lost.is_empty() {
-            return None;
-        }
-        let why = self.tag(&lost).await.err()?;
-        tracing::error!(%why, "the announcement of a change that was made is lost");
-        Some(format!("; its announcement in the tags is lost: {why}"))
-    }
-
-    /// The change was certainly not made, since somebody else changed the world.
-    async fn raced(&self, claims: &[Claim]) -> Result<Outcome, Failure> {
-        self.retract(claims).await.map_err(|note| {
-            Failure::new(
-                Kind::TagWriteFailed,
-                format!("the health check was changed meanwhile, so it was left as it is{note}"),
-            )
-        })?;
-        Ok(Outcome::Raced)
-    }
-
-    /// Puts back what the tags held before, where they still announce the change that was not made. An earlier
-    /// claim to the same version is put back, too: its invocation may be at work still.
-    async fn retract(&self, claims: &[Claim]) -> Result<(), String> {
-        let note = || {
-            let keys: Vec<_> = claims.iter().map(|claim| claim.tag.key()).collect();
-            format!("; its announcement in {} could not be taken back", keys.join(", "))
-        };
-        let Evidence::Read(memory) = self.observer.read_memory().await else { return Err(note()) };
-        let back: Vec<_> = claims
-            .iter()
-            .filter(|claim| claim.stands_in(&memory))
-            .map(|claim| (claim.tag, claim.earlier.clone()))
-            .collect();
-        if back.is_empty() {
-            return Ok(());
-        }
-        self.tag(&back).await.map_err(|_| note())
-    }
-
-    /// Sets tags to values, or removes them.
-    async fn tag(&self, tags: &[(Tag, Option<String>)]) -> Result<(), Blind> {
-        let add: Vec<SdkTag> = tags
-            .iter()
-            .filter_map(|(tag, value)| Some(SdkTag::builder().key(tag.key()).value(value.as_ref()?).build()))
-            .collect();
-        let remove: Vec<String> =
-            tags.iter().filter(|(_, value)| value.is_none()).map(|(tag, _)| tag.key().to_owned()).collect();
-        let request = self
-            .aws
-            .route53()
-            .change_tags_for_resource()
-            .resource_type(TagResourceType::Healthcheck)
-            .resource_id(&self.config.health_check_id)
-            .set_add_tags((!add.is_empty()).then_some(add))
-            .set_remove_tag_keys((!remove.is_empty()).then_some(remove))
-            .send();
-        match self.clock.within(request).await {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(blind(&error)),
-            None => Err(out_of_time()),
-        }
-    }
-
     async fn set_flags(&self, state: CheckState, version: i64) -> Written {
         let both = state == CheckState::ForcedUnhealthy;
         let request = self
@@ -433,24 +304,5 @@ impl<'a> Actor<'a> {
                 }
             }
         }
-    }
-}
-
-/// A tag that announces a change.
-#[derive(Clone, Debug)]
-struct Claim {
-    tag: Tag,
-    value: String,
-    /// What the tag held before.
-    earlier: Option<String>,
-}
-
-impl Claim {
-    fn new(tag: Tag, value: &impl ToString, memory: &Memory) -> Self {
-        Self { tag, value: value.to_string(), earlier: memory.value_of(tag) }
-    }
-
-    fn stands_in(&self, memory: &Memory) -> bool {
-        memory.value_of(self.tag).as_ref() == Some(&self.value)
     }
 }

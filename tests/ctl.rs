@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
+use clap::Parser;
 use emulator::World;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
@@ -16,6 +17,19 @@ use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, world};
 use rds_route53_failover::error::Failure;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+#[path = "../examples/ctl/args.rs"]
+#[allow(dead_code)]
+mod args;
+#[path = "../examples/ctl/ask.rs"]
+#[allow(dead_code)]
+mod ask;
+#[path = "../examples/ctl/invoke.rs"]
+#[allow(dead_code)]
+mod invoke;
+#[path = "../examples/ctl/show.rs"]
+#[allow(dead_code)]
+mod show;
 
 /// The client as it is built from the present sources, whichever tests cargo was asked for.
 fn ctl() -> &'static PathBuf {
@@ -327,4 +341,36 @@ fn a_wrong_command_line_is_exit_code_2_and_help_tells_the_codes() {
     let help = ended(&command(&["failover", "--help"]).output().unwrap());
     assert_eq!(help.exit, 0);
     assert!(help.out.contains("Exit codes") && help.out.contains("--allow-data-loss"), "{}", help.out);
+}
+
+/// What is asked at a terminal, and whether this answer to it sends the order.
+fn asked(order: &[&str], answer: &str) -> (bool, String) {
+    let common = ["--function", "orders", "--reason", "x"];
+    let args = args::Args::try_parse_from([&["ctl"], order, &common].concat()).unwrap();
+    let status = json!({
+        "primary": {"id": PRIMARY}, "replica": {"id": REPLICA, "lag_seconds": 42.0}, "health_check": {}
+    });
+    let mut out = Vec::new();
+    let sent = ask::confirmed(&args.command, &status, &mut answer.as_bytes(), &mut out).unwrap();
+    (sent, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn a_promotion_is_confirmed_by_the_replicas_name_and_by_nothing_typed_by_habit() {
+    for (answer, expected) in [("yes\n", false), ("y\n", false), ("\n", false), ("", false), (REPLICA, true)]
+    {
+        let (sent, question) = asked(&["failover", "--promote"], answer);
+        assert_eq!(sent, expected, "{answer:?}");
+        assert!(question.contains("IRREVERSIBLE") && question.contains("42 s"), "{question}");
+    }
+}
+
+#[test]
+fn an_order_that_moves_traffic_tells_its_consequences_and_takes_only_yes() {
+    for order in [&["failover"][..], &["failback"], &["failover", "--force"], &["failback", "--force"]] {
+        assert!(asked(order, "yes\n").0);
+        assert!(!asked(order, "y\n").0 && !asked(order, "").0, "{order:?}");
+        assert_eq!(asked(order, "").1.contains("--force"), order.contains(&"--force"));
+        assert!(!asked(order, "").1.contains("IRREVERSIBLE"));
+    }
 }

@@ -113,41 +113,23 @@ async fn a_broken_replica_that_still_follows_does_not_keep_traffic_on_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_points_elsewhere_keeps_traffic() {
-    for (value, goes) in
-        [("orders-primary.c9example0000.us-east-1.rds.amazonaws.com", true), ("other.example", false)]
-    {
-        for zone in [ZONE, "/hostedzone/Z0ORDERS"] {
-            for name in ["", RECORD, "DB.orders.example."] {
-                let mut w = world_with("storage-full");
-                w.add_zone("Z0ORDERS2", "unused.example", []);
-                let address = w.instance(PRIMARY).unwrap().address.clone();
-                assert!(value != "other.example" || value != address);
-                let mut rig = Rig::new(w, &[("HOSTED_ZONE_ID", zone), ("RECORD_NAME", name)]);
-                tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
-                set_status(&rig, PRIMARY, "available");
-                if !goes {
-                    let world = proof::rig::world();
-                    let mut w = rig.emulator.world();
-                    let to = w.instance(REPLICA).unwrap().address.clone();
-                    drop(world);
-                    replace_zone(&mut w, value, &to);
-                    drop(w);
-                    rig.redeploy(&[("HOSTED_ZONE_ID", "Z0OTHER")]);
-                    tick_stays(&rig, "record-not-on-primary").await;
-                } else {
-                    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
-                }
-            }
-        }
+    for (zone, name) in [(ZONE, ""), (ZONE, RECORD), ("/hostedzone/Z0ORDERS", "DB.orders.example.")] {
+        let zone = [("HOSTED_ZONE_ID", zone), ("RECORD_NAME", name)];
+        let rig = failed_over("storage-full", &zone).await;
+        set_status(&rig, PRIMARY, "available");
+        tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
     }
-}
-
-fn replace_zone(w: &mut emulator::World, primary: &str, secondary: &str) {
+    let mut w = world_with("storage-full");
+    let secondary = w.instance(REPLICA).unwrap().address.clone();
     w.add_zone(
         "Z0OTHER",
         "orders.example",
-        [RecordSet::primary(RECORD, primary, CHECK), RecordSet::secondary(RECORD, secondary)],
+        [RecordSet::primary(RECORD, "other.example", CHECK), RecordSet::secondary(RECORD, &secondary)],
     );
+    let rig = Rig::new(w, &[("HOSTED_ZONE_ID", "Z0OTHER")]);
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    set_status(&rig, PRIMARY, "available");
+    tick_stays(&rig, "record-not-on-primary").await;
 }
 
 #[tokio::test(start_paused = true)]

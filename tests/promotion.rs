@@ -261,7 +261,10 @@ fn world_without_samples() -> emulator::World {
 async fn what_becomes_of_the_lag_after_the_outage_does_not_count() {
     // PostgreSQL's climbs second by second, MySQL's turns to −1, or the samples end: for ten minutes.
     for (name, after) in [("postgres", None), ("mysql", Some(-1.0))] {
-        let rig = failed_over("failed", &[]).await;
+        let rig = Rig::new(world(), &[]);
+        rig.wait(seconds(300)).await;
+        set_status(&rig, PRIMARY, "failed");
+        tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
         {
             let mut w = rig.emulator.world();
             match after {

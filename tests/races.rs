@@ -29,7 +29,7 @@ fn realistic(rig: &Rig) {
 #[tokio::test(start_paused = true)]
 async fn two_overlapping_invocations_move_traffic_once_and_the_move_stays_ours() {
     // The second starts so many milliseconds behind the first: every interleaving of their calls.
-    for behind in (0..260).step_by(7) {
+    for behind in (0..260).step_by(13) {
         let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", "1")]);
         realistic(&rig);
         let (first, second) = tokio::join!(rig.tick(), async {
@@ -88,7 +88,7 @@ async fn a_slow_twin_never_wipes_out_the_memory_of_a_failover_that_was_made() {
 
 #[tokio::test(start_paused = true)]
 async fn two_overlapping_invocations_promote_once() {
-    for behind in (0..400).step_by(9) {
+    for behind in (0..400).step_by(19) {
         let rig = failed_over("failed", &[PROMOTE]).await;
         realistic(&rig);
         let (first, second) = tokio::join!(rig.tick(), async {
@@ -116,7 +116,7 @@ async fn two_overlapping_invocations_promote_once() {
 
 #[tokio::test(start_paused = true)]
 async fn two_overlapping_invocations_fail_back_once() {
-    for behind in (0..200).step_by(9) {
+    for behind in (0..200).step_by(13) {
         let rig = failed_over("storage-full", &[("FAILBACK_CONFIRMATIONS", "1")]).await;
         set_status(&rig, PRIMARY, "available");
         realistic(&rig);

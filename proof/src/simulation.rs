@@ -38,6 +38,7 @@ pub struct Counts {
     pub doubled: u64,
     pub claimed_by_accident: u64,
     pub switch_moved_under_promotion: u64,
+    pub accepted_twice: u64,
 }
 
 macro_rules! each_count {
@@ -176,6 +177,7 @@ impl<'a> Simulation<'a> {
         let residue = self.rig.watch().residue();
         self.counts.claimed_by_accident = residue.claimed_by_accident;
         self.counts.switch_moved_under_promotion = residue.switch_moved_under_promotion;
+        self.counts.accepted_twice = residue.accepted_twice;
         Run { counts: self.counts, violation }
     }
 

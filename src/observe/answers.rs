@@ -1,0 +1,106 @@
+//! The SDK's answers as values of the model. What is absent stays absent.
+
+use aws_sdk_rds::types::DbInstance;
+use aws_sdk_route53::types::{HealthCheckType, ResourceRecordSet};
+use jiff::Timestamp;
+
+use crate::model::{CheckState, Details, HealthCheck, Instance, InstanceRef, Sample, Source};
+use crate::status::Status;
+
+/// The values of a record, or its alias target, in lower case without a trailing dot.
+pub fn targets(set: &ResourceRecordSet) -> Vec<String> {
+    set.resource_records()
+        .iter()
+        .map(|record| record.value())
+        .chain(set.alias_target().map(|alias| alias.dns_name()))
+        .map(|value| value.trim_end_matches('.').to_ascii_lowercase())
+        .collect()
+}
+
+pub(super) fn instance(found: &DbInstance, id: &InstanceRef) -> Option<Instance> {
+    // A source in the same region is named by its identifier alone.
+    let region = found.db_instance_arn().and_then(region_of).or_else(|| id.region.clone());
+    let source = found
+        .read_replica_source_db_instance_identifier()
+        .filter(|source| !source.is_empty())
+        .map(|source| match InstanceRef::parse(source, region.as_deref()) {
+            Ok(source) => Source::Instance(source),
+            Err(_) => Source::Other(source.to_owned()),
+        })
+        .or_else(|| {
+            found
+                .read_replica_source_db_cluster_identifier()
+                .filter(|source| !source.is_empty())
+                .map(|source| Source::Other(source.to_owned()))
+        });
+    Some(Instance {
+        status: Status::parse(found.db_instance_status()?),
+        source,
+        created: found.instance_create_time().and_then(timestamp),
+        multi_az: found.multi_az() == Some(true),
+        endpoint: found
+            .endpoint()
+            .and_then(|endpoint| endpoint.address())
+            .map(|address| address.trim_end_matches('.').to_ascii_lowercase()),
+        details: Details {
+            engine: found.engine().unwrap_or_default().to_owned(),
+            class: found.db_instance_class().unwrap_or_default().to_owned(),
+            storage_gib: found.allocated_storage(),
+            backup_retention_days: found.backup_retention_period(),
+            cluster: found.db_cluster_identifier().map(str::to_owned),
+            replication_fault: found
+                .status_infos()
+                .iter()
+                .find(|info| info.status_type() == Some("read replication") && info.normal() == Some(false))
+                .map(|info| {
+                    format!("{} {}", info.status().unwrap_or_default(), info.message().unwrap_or_default())
+                        .trim()
+                        .to_owned()
+                }),
+        },
+    })
+}
+
+fn region_of(arn: &str) -> Option<String> {
+    arn.split(':').nth(3).filter(|region| !region.is_empty()).map(str::to_owned)
+}
+
+/// Reads a health check as Route 53 returns it; a flag that is absent is not set.
+pub(super) fn health_check(found: &aws_sdk_route53::types::HealthCheck) -> Option<HealthCheck> {
+    // The SDK reads a version that is absent as 0; real ones start at 1.
+    let config = found.health_check_config().filter(|_| found.health_check_version() > 0)?;
+    let not_updatable = if *config.r#type() == HealthCheckType::RecoveryControl {
+        Some("it is a RECOVERY_CONTROL check".to_owned())
+    } else {
+        found
+            .linked_service()
+            .and_then(|service| service.service_principal())
+            .map(|service| format!("it belongs to {service}"))
+    };
+    Some(HealthCheck {
+        state: CheckState::of(config.disabled() == Some(true), config.inverted() == Some(true)),
+        version: found.health_check_version(),
+        not_updatable,
+        // With a lower threshold a check of them alone can't make the whole unhealthy.
+        children: match config.child_health_checks() {
+            children if config.health_threshold() == i32::try_from(children.len()).ok() => children.to_vec(),
+            _ => Vec::new(),
+        },
+    })
+}
+
+/// The worst of the minute, but anything below zero if replication did not run in it.
+pub(super) fn sample(point: &aws_sdk_cloudwatch::types::Datapoint) -> Option<Sample> {
+    let values = [point.minimum(), point.average(), point.maximum()];
+    let values = values.into_iter().flatten();
+    let lowest = values.clone().min_by(f64::total_cmp)?;
+    let highest = values.max_by(f64::total_cmp)?;
+    Some(Sample {
+        at: Timestamp::from_second(point.timestamp()?.secs()).ok()?,
+        seconds: if lowest < 0.0 { lowest } else { highest },
+    })
+}
+
+pub(super) fn timestamp(time: &aws_sdk_rds::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
+}

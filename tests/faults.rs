@@ -1,0 +1,207 @@
+//! Every call that the function makes × every fault of the emulator → a stated outcome, as a table.
+//!
+//! Two incidents are played with the fault standing from the first call on: an outage that ends in a promotion,
+//! and a recovery. Once the fault is over, the next ticks bring both to their proper end.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use emulator::{Fault, On};
+use proof::rig::{PRIMARY, REPLICA, Rig, TOPIC, ZONE, world};
+use rds_route53_failover::error::Failure;
+use rds_route53_failover::report::Report;
+
+fn faults() -> Vec<(&'static str, Fault)> {
+    vec![
+        ("throttle", Fault::Throttle),
+        ("denied", Fault::Denied),
+        ("5xx", Fault::Server(500)),
+        ("503", Fault::Server(503)),
+        ("error", Fault::Error { status: 400, code: "InvalidInput".into(), message: "no".into() }),
+        ("hang", Fault::Hang),
+        ("reset", Fault::Reset),
+        ("slow", Fault::Slow(Duration::from_secs(1))),
+        ("malformed", Fault::Malformed),
+        ("truncated", Fault::Truncated),
+        ("applied-reset", Fault::AppliedThenReset),
+        ("applied-hang", Fault::AppliedThenHang),
+        ("applied-5xx", Fault::AppliedThenServer(500)),
+    ]
+}
+
+/// The outcome in a word: what was changed, then the rule's code or the error's type.
+fn outcome(result: &Result<Report, Failure>) -> String {
+    let words = |actions: &[rds_route53_failover::report::Action]| {
+        actions.iter().map(|action| format!("{} ", action.as_str())).collect::<String>()
+    };
+    match result {
+        Ok(report) => format!("{}{}", words(&report.actions), report.reason),
+        Err(failure) => format!("{}{}!", words(&failure.done), failure.kind.name()),
+    }
+}
+
+fn on(call: &str) -> On {
+    match call.split_once(' ') {
+        Some((operation, target)) => On::operation(operation.to_owned()).target(target),
+        None => On::operation(call.to_owned()),
+    }
+}
+
+/// A call, and what comes of its faults; `any` is every other fault.
+type Row = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// The primary is `failed` and promotion is on.
+const OUTAGE: &[Row] = &[
+    (
+        "DescribeDBInstances orders-primary",
+        &[("slow", "route-to-secondary promote-replica replica-fit-to-promote"), ("any", "PrimaryUnknown!")],
+    ),
+    (
+        "DescribeDBInstances orders-replica",
+        &[("slow", "route-to-secondary promote-replica replica-fit-to-promote"), ("any", "replica-not-fit")],
+    ),
+    (
+        "GetHealthCheck",
+        &[
+            ("slow", "route-to-secondary promote-replica replica-fit-to-promote"),
+            ("throttle denied error malformed truncated", "HealthCheckUnreadable!"),
+            ("any", "ControlPlaneDown!"),
+        ],
+    ),
+    (
+        "ListTagsForResource",
+        &[
+            ("slow", "route-to-secondary promote-replica replica-fit-to-promote"),
+            ("any", "MemoryUnreadable!"),
+        ],
+    ),
+    (
+        "ChangeTagsForResource",
+        &[
+            ("slow malformed", "route-to-secondary promote-replica replica-fit-to-promote"),
+            ("any", "TagWriteFailed!"),
+        ],
+    ),
+    (
+        "UpdateHealthCheck",
+        &[
+            ("throttle denied error", "RouteRefused!"),
+            ("5xx 503 hang reset", "RouteUnconfirmed!"),
+            ("any", "route-to-secondary promote-replica replica-fit-to-promote"),
+        ],
+    ),
+    (
+        "GetMetricStatistics",
+        &[
+            ("slow", "route-to-secondary promote-replica replica-fit-to-promote"),
+            ("any", "route-to-secondary primary-unhealthy"),
+        ],
+    ),
+    (
+        "PromoteReadReplica",
+        &[
+            ("slow", "route-to-secondary promote-replica replica-fit-to-promote"),
+            ("throttle denied error", "route-to-secondary PromotionRefused!"),
+            ("any", "route-to-secondary PromotionUnconfirmed!"),
+        ],
+    ),
+    ("Publish", &[("any", "route-to-secondary promote-replica replica-fit-to-promote")]),
+];
+/// Traffic was moved, and the primary is healthy again.
+const RECOVERY: &[Row] = &[
+    (
+        "DescribeDBInstances orders-primary",
+        &[("slow", "route-to-primary primary-recovered"), ("any", "PrimaryUnknown!")],
+    ),
+    (
+        "DescribeDBInstances orders-replica",
+        &[("slow", "route-to-primary primary-recovered"), ("any", "replica-not-following")],
+    ),
+    ("GetHealthCheck", &[("slow", "route-to-primary primary-recovered"), ("any", "HealthCheckUnreadable!")]),
+    ("ListTagsForResource", &[("slow", "route-to-primary primary-recovered"), ("any", "MemoryUnreadable!")]),
+    (
+        "ChangeTagsForResource",
+        &[("slow malformed", "route-to-primary primary-recovered"), ("any", "TagWriteFailed!")],
+    ),
+    (
+        "UpdateHealthCheck",
+        &[
+            ("throttle denied error", "RouteRefused!"),
+            ("5xx 503 hang reset", "RouteUnconfirmed!"),
+            ("any", "route-to-primary primary-recovered"),
+        ],
+    ),
+    (
+        "ListResourceRecordSets",
+        &[("slow", "route-to-primary primary-recovered"), ("any", "RecordUnreadable!")],
+    ),
+    ("Publish", &[("any", "route-to-primary primary-recovered")]),
+];
+
+fn expected(table: &[Row], call: &str, fault: &str) -> String {
+    let row = table.iter().find(|row| row.0 == call).unwrap_or_else(|| panic!("no row for {call}"));
+    let cell = row.1.iter().find(|cell| cell.0.split(' ').any(|name| name == fault || name == "any"));
+    cell.unwrap_or_else(|| panic!("no cell for {call} × {fault}")).1.to_owned()
+}
+
+fn environment() -> Vec<(&'static str, String)> {
+    let topic = format!("arn:aws:sns:us-east-1:{}:{TOPIC}", emulator::ACCOUNT);
+    vec![("NOTIFICATION_TOPIC_ARN", topic), ("HOSTED_ZONE_ID", ZONE.to_owned())]
+}
+
+fn variables<'a>(environment: &'a [(&'static str, String)], promote: &'a str) -> Vec<(&'a str, &'a str)> {
+    let mut variables: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    variables.push(("PROMOTE_REPLICA", promote));
+    variables
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_of_every_call_in_an_outage_has_a_stated_outcome_and_heals() {
+    let environment = environment();
+    for (call, _) in OUTAGE {
+        for (name, fault) in faults() {
+            let rig = Rig::new(world(), &variables(&environment, "true"));
+            rig.wait(seconds(120)).await;
+            set_status(&rig, PRIMARY, "failed");
+            rig.emulator.world().faults.standing(on(call), fault);
+            let result = rig.tick().await;
+            assert_eq!(outcome(&result), expected(OUTAGE, call, name), "{call} × {name}");
+            keeps_its_promises(&rig);
+            rig.emulator.world().faults.clear();
+            for _ in 0..12 {
+                rig.wait(seconds(60)).await;
+                rig.tick().await.unwrap();
+            }
+            assert_eq!(state(&rig), FORCED, "{call} × {name}");
+            assert!(rig.emulator.world().instance(REPLICA).unwrap().source.is_none(), "{call} × {name}");
+            set_status(&rig, PRIMARY, "available");
+            tick_stays(&rig, "replica-promoted").await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_of_every_call_in_a_recovery_has_a_stated_outcome_and_heals() {
+    let environment = environment();
+    for (call, _) in RECOVERY {
+        for (name, fault) in faults() {
+            let rig = failed_over("storage-full", &variables(&environment, "false")).await;
+            set_status(&rig, PRIMARY, "available");
+            rig.emulator.world().faults.standing(on(call), fault);
+            let result = rig.tick().await;
+            assert_eq!(outcome(&result), expected(RECOVERY, call, name), "{call} × {name}");
+            keeps_its_promises(&rig);
+            rig.emulator.world().faults.clear();
+            for _ in 0..2 {
+                rig.wait(seconds(60)).await;
+                rig.tick().await.unwrap();
+            }
+            assert_eq!(state(&rig), NORMAL, "{call} × {name}");
+            assert!(tag(&rig, "returned").is_some());
+        }
+    }
+}
