@@ -130,17 +130,18 @@ impl<'a> Actor<'a> {
                 }
                 Written::Unknown(why) => Some(why),
             };
-            let lost = lost.map_or_else(String::new, |why| format!(": {why}"));
+            let words = lost.as_ref().map_or_else(String::new, |why| format!(": {why}"));
             match self.observer.health_check().await {
                 Reading::Known(now) if now.version == version && now.state == to.state() => break,
                 Reading::Known(now) if now.version == check.version => {
                     if attempt == ATTEMPTS {
                         // Should it be carried out late after all, nobody claims it: that is left to a person.
                         let note = self.retract(&claims).await.err().unwrap_or_default();
-                        return Err(Failure::new(
+                        let failure = Failure::new(
                             Kind::RouteUnconfirmed,
-                            format!("the health check was not updated in {ATTEMPTS} attempts{lost}{note}"),
-                        ));
+                            format!("the health check was not updated in {ATTEMPTS} attempts{words}{note}"),
+                        );
+                        return Err(lost.iter().fold(failure, Failure::for_want_of));
                     }
                     tokio::time::sleep(PAUSE * attempt).await;
                 }
@@ -148,7 +149,7 @@ impl<'a> Actor<'a> {
                 Reading::Missing | Reading::Unknown(_) => {
                     return Err(Failure::new(
                         Kind::RouteUnconfirmed,
-                        format!("whether the health check was updated is unknown{lost}"),
+                        format!("whether the health check was updated is unknown{words}"),
                     ));
                 }
             }

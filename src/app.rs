@@ -194,8 +194,11 @@ impl App {
                 Does::FailOver | Does::Promote | Does::FailBack => {
                     let actor = Actor::new(&self.aws, &self.config, &observer, *clock);
                     let made = self.change(rule, &seen, order.by(), words, &actor).await;
-                    if made.is_err() {
-                        progress.metrics.decision(&case, rule.code, rule.code);
+                    if let Err(failure) = &made {
+                        // The metric can move traffic where the switch can't; it never takes part in an order.
+                        let metric_moves = failure.switch_unreachable && rule.code == "primary-unhealthy";
+                        let code = if metric_moves { "control-plane-down" } else { rule.code };
+                        progress.metrics.decision(&case, rule.code, code);
                     }
                     Some(made?)
                 }

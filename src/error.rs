@@ -3,6 +3,7 @@
 
 use lambda_runtime::Diagnostic;
 
+use crate::model::{Blind, Cause};
 use crate::report::Action;
 
 /// The `errorType` of a failed invocation.
@@ -73,12 +74,20 @@ pub struct Failure {
     pub message: String,
     /// What was changed before and stays changed.
     pub done: Vec<Action>,
+    /// Whether the switch was not flipped as Route 53 could not be reached.
+    pub switch_unreachable: bool,
 }
 
 impl Failure {
     /// A failure before anything was changed.
     pub fn new(kind: Kind, message: String) -> Self {
-        Self { kind, message, done: Vec::new() }
+        Self { kind, message, done: Vec::new(), switch_unreachable: false }
+    }
+
+    /// The same failure for this reason, which kept the switch from being flipped.
+    #[must_use]
+    pub fn for_want_of(self, why: &Blind) -> Self {
+        Self { switch_unreachable: why.cause == Cause::Unreachable, ..self }
     }
 
     /// The same failure after these changes.

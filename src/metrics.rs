@@ -128,14 +128,15 @@ impl Metrics {
     }
 }
 
-/// What the metric that Route 53 follows by itself asks for; `None` leaves the alarm on it as it is.
+/// What an alarm may move traffic by where the switch can't be flipped: whether the secondary is asked for.
 ///
-/// While the switch is in command the metric asks for nothing; but a primary of which nothing good is known yet
-/// changes nothing.
+/// `None`, which leaves the alarm as it is, wherever nothing good is known, and where the replica may have become
+/// the newer copy.
 fn asks_for_secondary(case: &Case<'_>, code: &str) -> Option<bool> {
-    if case.seen.check.known().is_none() && code == "control-plane-down" {
+    if code == "control-plane-down" {
         return Some(true);
     }
     let forced = case.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy);
-    (forced || case.diagnosis.health() == Health::Healthy).then_some(false)
+    let healthy = case.diagnosis.health() == Health::Healthy && case.primary_is_followed();
+    (forced || healthy).then_some(false)
 }

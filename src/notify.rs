@@ -75,7 +75,7 @@ fn next(code: &str) -> Next {
             Some(FAILBACK),
         ),
         "replica-fit-to-promote" | "promotion-ordered" => (
-            "The old primary is stale from now on: keep writes away from it. Rebuild a replica of the promoted instance, swap the two identifiers in the configuration, then order:",
+            "The old primary is stale from now on: keep writes away from it. Rebuild a replica of the promoted instance, point the primary record at the promoted instance, swap the two identifiers in the configuration, then order:",
             Some(FAILBACK),
         ),
         "primary-recovered" | "failback-ordered" => {

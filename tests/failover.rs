@@ -380,12 +380,13 @@ async fn a_primary_in_another_region_is_asked_there_and_its_replica_at_home() {
     let configured = arn.replace(PRIMARY, "Orders-PRIMARY");
     let rig = Rig::new(w, &[("PRIMARY_DB_INSTANCE_IDENTIFIER", configured.as_str())]);
     tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
-    let world = rig.emulator.world();
-    for call in world.calls().iter().filter(|call| call.operation == "DescribeDBInstances") {
-        let expected = if call.target.as_deref() == Some(REPLICA) { REGION } else { "eu-west-1" };
-        assert_eq!(call.region, expected, "{call}");
+    {
+        let world = rig.emulator.world();
+        for call in world.calls().iter().filter(|call| call.operation == "DescribeDBInstances") {
+            let expected = if call.target.as_deref() == Some(REPLICA) { REGION } else { "eu-west-1" };
+            assert_eq!(call.region, expected, "{call}");
+        }
     }
-    drop(world);
     rig.emulator.world().set_status(&arn, "available");
     tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
 }

@@ -395,3 +395,29 @@ async fn a_topic_in_another_region_is_asked_there() {
     let publish = world.calls().iter().find(|call| call.operation == "Publish").unwrap();
     assert_eq!(publish.region, "eu-west-1");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_can_be_read_but_not_flipped_leaves_the_way_to_the_metric() {
+    for operation in ["UpdateHealthCheck", "ChangeTagsForResource"] {
+        let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+        rig.emulator.world().faults.standing(operation, Fault::Server(503));
+        rig.tick().await.unwrap_err();
+        assert_eq!(last_metric(&rig, "RouteToSecondary"), Some(1.0), "{operation}");
+        assert_eq!(count(&rig, "PromoteReadReplica"), 0, "nothing is promoted behind the metric alone");
+        rig.emulator.world().faults.clear();
+        rig.emulator.world().faults.standing(operation, Fault::Denied);
+        rig.tick().await.unwrap_err();
+        assert_eq!(last_metric(&rig, "RouteToSecondary"), None, "a refusal is no outage: {operation}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_metric_does_not_lead_back_to_a_primary_that_the_replica_left() {
+    let rig = Rig::new(world_with("available"), &[]);
+    rig.tick().await.unwrap();
+    assert_eq!(last_metric(&rig, "RouteToSecondary"), Some(0.0));
+    rig.emulator.world().console_promote(REPLICA);
+    rig.wait(seconds(600)).await;
+    rig.tick().await.unwrap();
+    assert_eq!(last_metric(&rig, "RouteToSecondary"), None);
+}

@@ -256,6 +256,46 @@ async fn flags_set_elsewhere_are_taken_back_by_force_only() {
     assert_eq!(report.actions, [Action::RouteToPrimary]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_flag_set_alone_is_reported_and_left() {
+    let rig = Rig::new(world(), ZONED);
+    rig.emulator.world().console_set_flags(CHECK, true, false);
+    let before = rig.emulator.world().writes().count();
+    for action in [
+        json!({"action": "tick"}),
+        json!({"action": "failover", "reason": "x", "force": true}),
+        json!({"action": "failback", "reason": "x", "force": true}),
+    ] {
+        assert_eq!(order(&rig, action).await.reason, "foreign-check");
+    }
+    assert_eq!(rig.emulator.world().writes().count(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lagging_replica_is_promoted_by_the_documented_order_and_not_before() {
+    let mut w = world();
+    w.set_replica_lag(REPLICA, Some(90.0));
+    w.advance(w.now() + jiff::SignedDuration::from_hours(1));
+    w.set_status(PRIMARY, "failed");
+    let rig = Rig::new(w, ZONED);
+    assert_eq!(tick(&rig).await.actions, [Action::RouteToSecondary]);
+    assert_eq!(tick(&rig).await.reason, "lag-too-high");
+    assert_eq!(rig.emulator.world().count("PromoteReadReplica"), 0);
+    let losing = json!({"action": "failover", "reason": "agreed", "promote": true, "allow_data_loss": true});
+    assert_eq!(order(&rig, losing).await.actions, [Action::PromoteReplica]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_control_plane_down_nothing_is_promoted_and_the_error_says_so() {
+    let mut w = world();
+    w.set_status(PRIMARY, "failed");
+    w.faults.standing(emulator::On::service(emulator::Service::Route53), emulator::Fault::Server(503));
+    let rig = Rig::new(w, ZONED);
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "ControlPlaneDown");
+    assert_eq!(rig.emulator.world().writes().count(), 0);
+}
+
 /// Every text that documents the project.
 fn documents() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

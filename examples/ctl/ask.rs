@@ -20,10 +20,8 @@ pub(crate) fn confirmed(
         write!(out, "{}", lines("  - ", &consequence))?;
     }
     let replica = text(&status["replica"]["id"]);
-    let expected = match command {
-        Command::Failover { promote: true, .. } if !replica.is_empty() => replica,
-        _ => "yes".to_owned(),
-    };
+    let promotes = matches!(command, Command::Failover { promote: true, .. });
+    let expected = if promotes && !replica.is_empty() { replica } else { "yes".to_owned() };
     write!(out, "\nType `{expected}` to send it, anything else to leave all as it is: ")?;
     out.flush()?;
     let mut answer = String::new();

@@ -127,7 +127,9 @@ where
         SdkError::DispatchFailure(failure) if failure.as_connector_error().is_some_and(is_connect) => {
             Answer::NotSent(DisplayErrorContext(error).to_string())
         }
-        _ => Answer::Lost(DisplayErrorContext(error).to_string()),
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) | _ => {
+            Answer::Lost(DisplayErrorContext(error).to_string())
+        }
     }
 }
 

@@ -54,12 +54,12 @@ async fn run(command: &Command) -> io::Result<Exit> {
         }
     };
     if command.moves_traffic() && !command.common().yes {
-        let status = match function.invoke(json!({"action": "status"})).await {
-            Answer::Done(status) => status,
-            answer => return show::answer(command, &answer, &mut io::stdout(), &mut errors),
+        let answer = function.invoke(json!({"action": "status"})).await;
+        let Answer::Done(status) = &answer else {
+            return show::answer(command, &answer, &mut io::stdout(), &mut errors);
         };
-        errors.write_all(show::table("status", &status).as_bytes())?;
-        if !ask::confirmed(command, &status, &mut io::stdin().lock(), &mut errors)? {
+        errors.write_all(show::table("status", status).as_bytes())?;
+        if !ask::confirmed(command, status, &mut io::stdin().lock(), &mut errors)? {
             writeln!(errors, "Nothing was ordered.")?;
             return Ok(Exit::Refused);
         }

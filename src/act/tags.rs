@@ -52,7 +52,8 @@ impl Actor<'_> {
                 return Err(Failure::new(
                     Kind::TagWriteFailed,
                     format!("the change was not made, as what it rests on could not be read again: {why}"),
-                ));
+                )
+                .for_want_of(&why));
             }
             (Evidence::NotRead, _) | (_, Reading::Missing) => return Ok(None),
         }
@@ -88,6 +89,7 @@ impl Actor<'_> {
             Kind::TagWriteFailed,
             format!("the change could not be announced in the tags, so it was not made: {why}{note}"),
         )
+        .for_want_of(why)
     }
 
     /// Makes sure that the announcement of a change that was made still stands: another invocation that lost the

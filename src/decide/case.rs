@@ -172,6 +172,16 @@ impl<'a> Case<'a> {
             && !self.in_multi_az_failover()?)
     }
 
+    /// Whether no replica can have become the newer copy: none is configured, or it replicates from the primary.
+    pub fn primary_is_followed(&self) -> bool {
+        self.seen.replica.as_ref().is_none_or(|replica| {
+            replica
+                .known()
+                .and_then(|replica| replica.source.as_ref())
+                .is_some_and(|source| health::follows(source, &self.policy.primary))
+        })
+    }
+
     /// Whether, traffic once moved, a promotion may be decided in the same invocation.
     pub fn promotion_may_follow(&self) -> bool {
         self.order.promotes()

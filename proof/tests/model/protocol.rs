@@ -311,7 +311,9 @@ impl Process {
         let seen = self.observation();
         let diagnosis = Diagnosis::of(&seen.primary, None, &POLICY);
         let mut streak = Streak::new(&diagnosis, now());
-        streak.length = self.streak.map_or(1, |(_, length)| u32::from(length));
+        if self.streak.is_some_and(|(_, length)| length > 1) {
+            streak = streak.and(&diagnosis, now());
+        }
         let case = Case::new(&seen, streak, Order::Tick, &POLICY, now());
         let rule = match decide(&case) {
             Next::Apply(rule) => rule,
@@ -344,6 +346,7 @@ impl Process {
                 source,
                 multi_az: false,
                 endpoint: None,
+                created: None,
                 details: Details::default(),
             })
         };
