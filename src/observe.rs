@@ -228,7 +228,7 @@ impl<'a> Observer<'a> {
     }
 
     /// `DescribeEvents` of the primary: the last one about a Multi-AZ failover.
-    async fn read_events(&self) -> Evidence<Option<Timestamp>> {
+    pub async fn read_events(&self) -> Evidence<Option<Timestamp>> {
         let primary = &self.config.policy.primary;
         let request = self
             .aws

@@ -1,0 +1,180 @@
+//! The two instances: do they exist, and could the replica stand in for the primary?
+
+use jiff::Timestamp;
+
+use super::{Findings, Level};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::health;
+use crate::model::{Cause, Evidence, Instance, InstanceRef, Observation, Reading};
+use crate::status::{Health, Status};
+
+pub(super) fn instance(
+    findings: &mut Findings,
+    which: &'static str,
+    id: &InstanceRef,
+    reading: &Reading<Instance>,
+) {
+    let primary = which == "primary";
+    let exists = if primary { "primary-exists" } else { "replica-exists" };
+    let found = match reading {
+        Reading::Known(found) => found,
+        Reading::Missing => {
+            let fix = "correct the identifier, or use an ARN if the instance is in another region";
+            return findings.add(exists, Level::Fail, format!("the {which} {id} does not exist"), fix);
+        }
+        Reading::Unknown(why) => {
+            let fix = match why.cause {
+                Cause::Denied => "allow rds:DescribeDBInstances on the instance's ARN",
+                Cause::Unreachable | Cause::Throttled | Cause::Other => {
+                    "run check again; if it lasts, check the function's network and region"
+                }
+            };
+            return findings.add(exists, Level::Fail, format!("the {which} {id} is {why}"), fix);
+        }
+    };
+    findings.add(exists, Level::Pass, format!("the {which} {id} exists and is {}", found.status), "");
+    let engine = found.details.engine.to_ascii_lowercase();
+    let cluster = found.details.cluster.as_deref();
+    let id = if primary { "primary-engine" } else { "replica-engine" };
+    if engine.is_empty() && cluster.is_none() {
+        let fix = "run check again: RDS names the engine of every instance";
+        return findings.add(id, Level::Warn, format!("the engine of the {which} is not known"), fix);
+    }
+    findings.test(
+        id,
+        !engine.starts_with("aurora") && !engine.starts_with("custom-") && cluster.is_none(),
+        Level::Fail,
+        match cluster {
+            Some(cluster) => format!("the {which} is a member of the DB cluster {cluster} ({engine})"),
+            None => format!("the {which} runs {engine}"),
+        },
+        "PromoteReadReplica serves neither Aurora nor RDS Custom nor Multi-AZ DB clusters: use the failover of the cluster itself",
+    );
+}
+
+pub(super) fn pair(
+    findings: &mut Findings,
+    config: &Config,
+    seen: &Observation,
+    id: &InstanceRef,
+    reading: &Reading<Instance>,
+) {
+    let Some(replica) = reading.known() else { return };
+    let primary_id = &config.policy.primary;
+    findings.test(
+        "replica-follows-primary",
+        replica.source.as_ref().is_some_and(|source| health::follows(source, primary_id)),
+        Level::Fail,
+        match &replica.source {
+            Some(source) => format!("the replica {id} replicates from {source}"),
+            None => format!("the replica {id} replicates from nobody"),
+        },
+        "name a read replica of the primary; after a promotion rebuild one and swap the identifiers",
+    );
+    findings.test(
+        "replica-available",
+        replica.status == Status::Available,
+        if config.policy.health_of(&replica.status) == Health::Healthy { Level::Warn } else { Level::Fail },
+        format!("the replica is {}", replica.status),
+        "wait until it is available: in another state it can't be promoted, and in an unhealthy one no traffic is sent to it",
+    );
+    if let Some(fault) = &replica.details.replication_fault {
+        findings.add(
+            "replication-runs",
+            Level::Fail,
+            format!("replication reports: {fault}"),
+            "repair the replication, or rebuild the replica",
+        );
+    } else {
+        findings.add("replication-runs", Level::Pass, "RDS reports no fault of the replication", "");
+    }
+    let days = replica.details.backup_retention_days;
+    findings.test(
+        "replica-backups",
+        days.is_some_and(|days| days > 0),
+        Level::Warn,
+        match days {
+            Some(days) => format!("the replica keeps automated backups for {days} day(s); a promotion fails while one is taken"),
+            None => "whether the replica keeps automated backups is not known".to_owned(),
+        },
+        "set a backup retention period of at least 1 day on the replica, or it has no backup after a promotion",
+    );
+    let Some(primary) = seen.primary.known() else { return };
+    let (class, needed) = (&replica.details.class, &primary.details.class);
+    findings.test(
+        "replica-class",
+        (class == needed && !class.is_empty())
+            || class_size(class).zip(class_size(needed)).is_some_and(|(size, needed)| size >= needed),
+        Level::Warn,
+        format!("the replica's class is `{class}`, the primary's `{needed}`"),
+        "give the replica the primary's class, or be sure that the smaller one carries the load",
+    );
+    findings.test(
+        "replica-storage",
+        replica
+            .details
+            .storage_gib
+            .zip(primary.details.storage_gib)
+            .is_some_and(|(gib, needed)| gib >= needed),
+        Level::Warn,
+        format!("the replica has {} GiB, the primary {} GiB", gib(replica), gib(primary)),
+        "give the replica at least the primary's storage",
+    );
+    findings.test(
+        "replica-multi-az",
+        replica.multi_az || !primary.multi_az,
+        Level::Warn,
+        format!("Multi-AZ: primary {}, replica {}", primary.multi_az, replica.multi_az),
+        "make the replica Multi-AZ, or be ready to wait for that after a promotion",
+    );
+}
+
+fn gib(instance: &Instance) -> String {
+    instance.details.storage_gib.map_or_else(|| "an unknown number of".to_owned(), |gib| gib.to_string())
+}
+
+/// The size of a class such as `db.r6g.2xlarge`, as a number that grows with it; `None` for a word it does not
+/// know.
+fn class_size(class: &str) -> Option<u32> {
+    let size = class.rsplit('.').next()?;
+    match size {
+        "micro" => Some(1),
+        "small" => Some(2),
+        "medium" => Some(4),
+        "large" => Some(8),
+        "xlarge" => Some(16),
+        _ => size.strip_suffix("xlarge")?.parse::<u32>().ok().map(|times| times * 16),
+    }
+}
+
+pub(super) fn lag(findings: &mut Findings, config: &Config, seen: &Observation, clock: &Clock) {
+    let samples = match &seen.lag {
+        Evidence::Read(samples) => samples,
+        Evidence::NotRead => return,
+        Evidence::Unreadable(why) => {
+            return findings.add(
+                "replica-lag",
+                Level::Warn,
+                format!("the lag is {why}"),
+                "allow cloudwatch:GetMetricStatistics: without it nothing is promoted",
+            );
+        }
+    };
+    let fix = "find out why the replica falls behind: over MAX_REPLICA_LAG, or unknown, nothing is promoted";
+    // Without an outage the newest sample counts.
+    match health::lag(samples, Timestamp::MAX, clock.now()) {
+        Err(why) => findings.add("replica-lag", Level::Warn, why, fix),
+        Ok(lag) => findings.test(
+            "replica-lag",
+            lag.seconds <= config.policy.max_lag.as_secs_f64(),
+            Level::Warn,
+            format!(
+                "the replica is {} s behind; {} s are allowed",
+                lag.seconds,
+                config.policy.max_lag.as_secs_f64()
+            ),
+            fix,
+        ),
+    }
+}
