@@ -416,7 +416,7 @@ async fn the_metric_does_not_lead_back_to_a_primary_that_the_replica_left() {
     let rig = Rig::new(world_with("available"), &[]);
     rig.tick().await.unwrap();
     assert_eq!(last_metric(&rig, "RouteToSecondary"), Some(0.0));
-    rig.emulator.world().console_promote(REPLICA);
+    rig.emulator.world().console_promote(REPLICA).unwrap();
     rig.wait(seconds(600)).await;
     rig.tick().await.unwrap();
     assert_eq!(last_metric(&rig, "RouteToSecondary"), None);

@@ -454,7 +454,7 @@ impl Watch {
         }
         match &invocation.check {
             Sight::Seen(seen) if seen.version + 1 == now.version && seen.state == before.state => {}
-            other => broken.push((
+            other @ (Sight::Never | Sight::Seen(_) | Sight::Unreachable | Sight::Blind) => broken.push((
                 Promise::CleanSwitch,
                 format!("version {} was made over {before:?} after having seen {other:?}", now.version),
             )),
@@ -572,7 +572,7 @@ impl Watch {
                     broken.push((Promise::HandsOff, "a change was made while paused".to_owned()));
                 }
             }
-            other => {
+            other @ (Sight::Never | Sight::Seen(_) | Sight::Unreachable | Sight::Blind) => {
                 broken.push((Promise::HandsOff, format!("a change was made after tags {other:?}")));
             }
         }
@@ -593,7 +593,9 @@ impl Watch {
                 (!fits).then(|| format!("a change to {to:?} was made with the primary {status:?}"))
             }
             Sight::Unreachable if self.setting.probes == Some(true) && probes_fail => None,
-            other => Some(format!("a change was made after {other:?} of the primary")),
+            other @ (Sight::Never | Sight::Unreachable | Sight::Blind) => {
+                Some(format!("a change was made after {other:?} of the primary"))
+            }
         };
         broken.extend(sight.map(|sentence| (Promise::UnknownIsNotDown, sentence)));
         broken

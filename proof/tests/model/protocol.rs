@@ -150,11 +150,8 @@ impl Process {
         }
         match self.at {
             At::LookAtInstances => {
-                self.seen = Seen {
-                    primary_up: world.primary_up,
-                    replica: Some(world.replica),
-                    ..Seen::default()
-                };
+                self.seen =
+                    Seen { primary_up: world.primary_up, replica: Some(world.replica), ..Seen::default() };
                 self.at = At::LookAtCheck;
             }
             At::LookAtCheck => {
@@ -166,10 +163,18 @@ impl Process {
                 self.decide();
             }
             At::FreshTags => {
-                if world.tags == self.seen.tags { self.at = At::FreshCheck } else { self.race() }
+                if world.tags == self.seen.tags {
+                    self.at = At::FreshCheck
+                } else {
+                    self.race()
+                }
             }
             At::FreshCheck => {
-                if self.switch_stands(world) { self.at = At::Announce } else { self.race() }
+                if self.switch_stands(world) {
+                    self.at = At::Announce
+                } else {
+                    self.race()
+                }
             }
             At::Announce => {
                 let own = self.claim();
@@ -195,7 +200,11 @@ impl Process {
                 }
             }
             At::BackCheck => {
-                if self.switch_stands(world) { self.at = At::Send } else { self.retract(true) }
+                if self.switch_stands(world) {
+                    self.at = At::Send
+                } else {
+                    self.retract(true)
+                }
             }
             At::Send => self.send(world, step),
             At::LookAfterLost => {
@@ -214,7 +223,11 @@ impl Process {
                 Replica::Following | Replica::Accepted => self.retract(false),
             },
             At::KeepRead => {
-                if *self.tag(&mut world.tags.clone()) == self.own { self.done() } else { self.at = At::KeepWrite }
+                if *self.tag(&mut world.tags.clone()) == self.own {
+                    self.done()
+                } else {
+                    self.at = At::KeepWrite
+                }
             }
             At::KeepWrite => {
                 if step != Step::Lost {

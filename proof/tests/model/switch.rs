@@ -49,12 +49,8 @@ pub(crate) struct Tags {
 impl Tags {
     /// As the function reads them.
     pub(crate) fn memory(self) -> Memory {
-        let moved = |(version, _): Claim| Move {
-            version,
-            by: By::Auto,
-            at: origin(),
-            reason: "model".to_owned(),
-        };
+        let moved =
+            |(version, _): Claim| Move { version, by: By::Auto, at: origin(), reason: "model".to_owned() };
         Memory {
             routed: self.routed.map(moved),
             returned: self.returned.map(moved),
