@@ -4,7 +4,12 @@
 //! Two invocations may act at the same time, and a person at any time. So a tag is read back before the change it
 //! announces: the one that wrote last goes on, the other looks again.
 
+use std::error::Error;
 use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::{Aws, RetryThrottlesOnly, blind, may_have_happened};
 use crate::clock::Clock;
@@ -84,6 +89,25 @@ enum Written {
     Conflict,
     /// Perhaps: the answer was lost.
     Unknown(Blind),
+}
+
+impl Written {
+    /// Reads the answer to a write; `None` where the invocation ran out of time.
+    fn of<T, E>(
+        answer: Option<Result<T, SdkError<E, HttpResponse>>>,
+        is_conflict: impl FnOnce(&E) -> bool,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        match answer {
+            None => Self::Unknown(out_of_time()),
+            Some(Ok(_)) => Self::Yes,
+            Some(Err(error)) if error.as_service_error().is_some_and(is_conflict) => Self::Conflict,
+            Some(Err(error)) if may_have_happened(&error) => Self::Unknown(blind(&error)),
+            Some(Err(error)) => Self::Refused(blind(&error)),
+        }
+    }
 }
 
 impl<'a> Actor<'a> {
@@ -264,21 +288,7 @@ impl<'a> Actor<'a> {
             .customize()
             .config_override(aws_sdk_route53::config::Builder::new().retry_classifier(RetryThrottlesOnly))
             .send();
-        match self.clock.within(request).await {
-            None => Written::Unknown(out_of_time()),
-            Some(Ok(_)) => Written::Yes,
-            Some(Err(error)) => {
-                let mismatch =
-                    error.as_service_error().is_some_and(|error| error.is_health_check_version_mismatch());
-                if mismatch {
-                    Written::Conflict
-                } else if may_have_happened(&error) {
-                    Written::Unknown(blind(&error))
-                } else {
-                    Written::Refused(blind(&error))
-                }
-            }
-        }
+        Written::of(self.clock.within(request).await, |error| error.is_health_check_version_mismatch())
     }
 
     async fn send_promotion(&self, replica: &InstanceRef) -> Written {
@@ -290,20 +300,6 @@ impl<'a> Actor<'a> {
             .customize()
             .config_override(aws_sdk_rds::config::Builder::new().retry_classifier(RetryThrottlesOnly))
             .send();
-        match self.clock.within(request).await {
-            None => Written::Unknown(out_of_time()),
-            Some(Ok(_)) => Written::Yes,
-            Some(Err(error)) => {
-                let state =
-                    error.as_service_error().is_some_and(|error| error.is_invalid_db_instance_state_fault());
-                if state {
-                    Written::Conflict
-                } else if may_have_happened(&error) {
-                    Written::Unknown(blind(&error))
-                } else {
-                    Written::Refused(blind(&error))
-                }
-            }
-        }
+        Written::of(self.clock.within(request).await, |error| error.is_invalid_db_instance_state_fault())
     }
 }
