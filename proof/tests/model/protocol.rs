@@ -101,16 +101,12 @@ impl Process {
             races: 0,
             resent: false,
             look_again: false,
-            invocations_left: 1,
+            invocations_left: 0,
         }
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.at == At::Over
-    }
-
-    pub(crate) fn raced(&self) -> bool {
-        self.races > 0
     }
 
     pub(crate) fn writes(&self) -> bool {
@@ -135,7 +131,7 @@ impl Process {
 
     fn end(&mut self) {
         let left = self.invocations_left;
-        *self = Self { at: At::Over, races: self.races, ..Self::new(self.id) };
+        *self = Self { at: At::Over, ..Self::new(self.id) };
         if left > 0 {
             self.at = At::LookAtInstances;
             self.invocations_left = left - 1;
@@ -219,8 +215,8 @@ impl Process {
             }
             At::Refused => match world.replica {
                 Replica::Alone => self.race(),
-                Replica::Promoting => self.end(),
-                Replica::Following | Replica::Accepted => self.retract(false),
+                // It counts as sent.
+                Replica::Promoting | Replica::Following | Replica::Accepted => self.end(),
             },
             At::KeepRead => {
                 if *self.tag(&mut world.tags.clone()) == self.own {
@@ -303,7 +299,12 @@ impl Process {
 
     fn retract(&mut self, look_again: bool) {
         self.look_again = look_again;
-        self.at = At::RetractRead;
+        if self.change == Change::Promote {
+            // Another invocation may have sent the promotion that this claim was written over.
+            self.retracted();
+        } else {
+            self.at = At::RetractRead;
+        }
     }
 
     fn retracted(&mut self) {
@@ -349,6 +350,8 @@ impl Process {
         };
         self.change = change;
         self.resent = false;
+        // What is not needed any more must not tell states apart.
+        self.seen = Seen { check: self.seen.check, tags: self.seen.tags, ..Seen::default() };
         self.at = At::FreshTags;
     }
 

@@ -89,8 +89,8 @@ pub(crate) struct World {
     pub(crate) tags: Tags,
     /// Versions that an invocation claimed which was cut off.
     pub(crate) cut_claims: Vec<i64>,
-    pub(crate) promotions: u8,
-    pub(crate) failbacks: u8,
+    pub(crate) promoted: bool,
+    pub(crate) failed_back: bool,
     pub(crate) promoted_twice: bool,
     pub(crate) promoted_in_front: bool,
     pub(crate) stale_primary: bool,
@@ -108,8 +108,8 @@ impl World {
             set_by: Setter::Function,
             tags: Tags::default(),
             cut_claims: Vec::new(),
-            promotions: 0,
-            failbacks: 0,
+            promoted: false,
+            failed_back: false,
             promoted_twice: false,
             promoted_in_front: false,
             stale_primary: false,
@@ -147,7 +147,7 @@ impl World {
         if to == Flags::Normal {
             self.overwritten |= self.behind_a_person();
             self.stale_primary |= self.replica != Replica::Following;
-            self.failbacks += 1;
+            self.failed_back = true;
         }
         self.set_flags(to, Setter::Function);
         true
@@ -158,8 +158,8 @@ impl World {
         if self.replica != Replica::Following {
             return false;
         }
-        self.promotions += 1;
-        self.promoted_twice |= self.promotions > 1;
+        self.promoted_twice |= self.promoted;
+        self.promoted = true;
         // A person may take the switch back between the last look and this call: no protocol prevents that.
         let moved_by_person = self.set_by == Setter::Person && self.version > looked;
         self.promoted_in_front |= self.flags != Flags::Forced && !moved_by_person;
