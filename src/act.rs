@@ -136,7 +136,7 @@ impl<'a> Actor<'a> {
             &Move { version, by, at: self.clock.now(), reason: reason.to_owned() },
             memory,
         )];
-        let Some(memory) = self.announce(&claims, by, check, memory).await? else {
+        let Some(memory) = self.announce(&claims, check, memory).await? else {
             return Ok(Outcome::Raced);
         };
         for attempt in 1.. {
@@ -213,7 +213,7 @@ impl<'a> Actor<'a> {
             let adopted = Move { version: check.version, by, at, reason: reason.to_owned() };
             claims.push(Claim::new(Tag::Routed, &adopted, memory));
         }
-        let Some(memory) = self.announce(&claims, by, check, memory).await? else {
+        let Some(memory) = self.announce(&claims, check, memory).await? else {
             return Ok(Outcome::Raced);
         };
 

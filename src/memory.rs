@@ -28,6 +28,9 @@ pub enum Tag {
 }
 
 impl Tag {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Routed, Self::Returned, Self::Promoted, Self::Pause];
+
     /// The tag's key.
     pub fn key(self) -> &'static str {
         match self {

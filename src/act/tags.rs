@@ -5,7 +5,7 @@ use aws_sdk_route53::types::{Tag as SdkTag, TagResourceType};
 use super::{Actor, Outcome};
 use crate::aws::blind;
 use crate::error::{Failure, Kind};
-use crate::memory::{By, Memory, Tag};
+use crate::memory::{Memory, Tag};
 use crate::model::{Blind, Evidence, HealthCheck, Reading};
 use crate::observe::out_of_time;
 
@@ -37,7 +37,6 @@ impl Actor<'_> {
     pub(super) async fn announce(
         &self,
         claims: &[Claim],
-        by: By,
         expected: &HealthCheck,
         remembered: &Memory,
     ) -> Result<Option<Memory>, Failure> {
@@ -75,9 +74,13 @@ impl Actor<'_> {
             Reading::Unknown(why) => return Err(self.not_announced(claims, &why).await),
             Reading::Missing => return self.raced(claims).await.map(|_| None),
         };
-        let now = self.clock.now();
-        let paused = by == By::Auto && memory.pause.as_ref().is_some_and(|p| p.in_force(now));
-        if paused || (check.version, check.state) != (expected.version, expected.state) {
+        // Two invocations that announce different changes, or a person who pauses: each writes before it reads, so
+        // at least one of them sees the other, and gives way.
+        let disturbed = Tag::ALL
+            .iter()
+            .filter(|tag| claims.iter().all(|claim| claim.tag != **tag))
+            .any(|tag| memory.value_of(*tag) != remembered.value_of(*tag));
+        if disturbed || (check.version, check.state) != (expected.version, expected.state) {
             return self.raced(claims).await.map(|_| None);
         }
         Ok(Some(memory))

@@ -1,5 +1,7 @@
 //! What the rules ask: each question has its one place, and says so where evidence is missing to answer it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Gap, MULTI_AZ_FAILOVER, Need, Next, Order, Streak, decide};
@@ -11,6 +13,9 @@ use crate::model::{
     Blind, Cause, CheckState, Evidence, HealthCheck, Instance, InstanceRef, Observation, Reading,
 };
 use crate::status::{Health, Status};
+
+/// Lambda ends every invocation by then. Source: "Lambda quotas", function timeout.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 
 /// One question to the rules: all that a decision may depend on.
 pub struct Case<'a> {
@@ -202,6 +207,15 @@ impl<'a> Case<'a> {
 
     pub(super) fn trigger(&self) -> Option<&Trigger> {
         self.diagnosis.trigger()
+    }
+
+    /// Whether an invocation that may still be at work has announced the flags' way back from here. Its update
+    /// would be accepted behind a promotion, too: only a version guards it.
+    pub(super) fn failback_announced(&self) -> Result<bool, Gap> {
+        let returned = self.memory()?.returned.as_ref();
+        Ok(returned.is_some_and(|returned| {
+            Some(returned.version - 1) == self.version() && self.now < after(returned.at, LONGEST_INVOCATION)
+        }))
     }
 
     /// Whether the rules about the replica and its lag decide next.

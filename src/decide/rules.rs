@@ -226,6 +226,13 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         number: "10",
+        code: "failback-in-progress",
+        does: Does::Stay,
+        says: "Another invocation has announced that traffic goes back: nothing is promoted meanwhile",
+        applies: |c| Ok(c.promotion_at_hand() && c.failback_announced()?),
+    },
+    Rule {
+        number: "10",
         code: "replica-not-ready",
         does: Does::StayAndTell,
         says: "The replica can't be promoted as it is",

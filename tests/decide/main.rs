@@ -71,6 +71,13 @@ fn table() -> Vec<(&'static str, Scene)> {
         ("not-promotable", Scene::promoting("stopped")),
         ("primary-not-unhealthy", auto("available").order(PROMOTION)),
         (
+            "failback-in-progress",
+            Scene::promoting("failed").but(|s| {
+                s.memory().returned =
+                    Some(Move { version: VERSION + 1, by: By::Auto, at: ago(14), reason: String::new() });
+            }),
+        ),
+        (
             "replica-not-ready",
             Scene::promoting("failed").but(|s| *s.replica() = scene::replica("backing-up")),
         ),
