@@ -175,6 +175,9 @@ impl Process {
             At::Announce => {
                 let own = self.claim();
                 self.own = Some(own);
+                if step != Step::Answered {
+                    self.cut(world);
+                }
                 if step != Step::Lost {
                     *self.tag(&mut world.tags) = Some(own);
                 }
@@ -189,7 +192,7 @@ impl Process {
                 *self.tag(&mut expected) = self.own;
                 if *self.tag(&mut world.tags.clone()) != self.own {
                     self.race();
-                } else if others_must_stand() && world.tags != expected {
+                } else if world.tags != expected {
                     self.retract(true);
                 } else {
                     self.at = At::BackCheck;
@@ -389,9 +392,4 @@ impl Process {
             record: Evidence::Read(None),
         }
     }
-}
-
-/// Whether the tags of other changes must stand unchanged when a claim is read back.
-fn others_must_stand() -> bool {
-    true
 }

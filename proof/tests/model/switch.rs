@@ -87,6 +87,10 @@ pub(crate) struct World {
     pub(crate) version: i64,
     pub(crate) set_by: Setter,
     pub(crate) tags: Tags,
+    /// The version that a person produced.
+    pub(crate) person: i64,
+    /// A person moved the switch while a promotion was on its way: no protocol prevents that.
+    pub(crate) promoted_under_a_person: bool,
     /// Versions that an invocation claimed which was cut off.
     pub(crate) cut_claims: Vec<i64>,
     pub(crate) promoted: bool,
@@ -107,6 +111,8 @@ impl World {
             version: 1,
             set_by: Setter::Function,
             tags: Tags::default(),
+            person: 0,
+            promoted_under_a_person: false,
             cut_claims: Vec::new(),
             promoted: false,
             failed_back: false,
@@ -127,6 +133,9 @@ impl World {
         self.flags = flags;
         self.version += 1;
         self.set_by = by;
+        if by == Setter::Person {
+            self.person = self.version;
+        }
     }
 
     /// Whether a person's setting passes for the function's, since one who was cut off had claimed its version.
@@ -146,7 +155,7 @@ impl World {
         self.foreign_changed |= self.flags == Flags::Foreign;
         if to == Flags::Normal {
             self.overwritten |= self.behind_a_person();
-            self.stale_primary |= self.replica != Replica::Following;
+            self.stale_primary |= self.replica != Replica::Following && !self.promoted_under_a_person;
             self.failed_back = true;
         }
         self.set_flags(to, Setter::Function);
@@ -160,10 +169,10 @@ impl World {
         }
         self.promoted_twice |= self.promoted;
         self.promoted = true;
-        // A person may take the switch back between the last look and this call: no protocol prevents that.
-        let moved_by_person = self.set_by == Setter::Person && self.version > looked;
-        self.promoted_in_front |= self.flags != Flags::Forced && !moved_by_person;
-        self.overwritten |= self.behind_a_person() && !moved_by_person;
+        self.promoted_under_a_person = self.person > looked;
+        let excused = self.promoted_under_a_person;
+        self.promoted_in_front |= self.flags != Flags::Forced && !excused;
+        self.overwritten |= self.behind_a_person() && !excused;
         self.replica = Replica::Accepted;
         true
     }
