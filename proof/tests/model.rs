@@ -104,6 +104,7 @@ impl Model for Overlap {
             }
             Action::Console(flags) => {
                 next.bounds.console -= 1;
+                next.world.promoted_under_a_person |= next.processes.iter().any(Process::is_promoting);
                 next.world.set_flags(flags, Setter::Person);
             }
             Action::Recovery => next.world.primary_up = true,

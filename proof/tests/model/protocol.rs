@@ -109,6 +109,14 @@ impl Process {
         self.at == At::Over
     }
 
+    pub(crate) fn is_promoting(&self) -> bool {
+        self.change == Change::Promote
+            && matches!(
+                self.at,
+                At::FreshTags | At::FreshCheck | At::Announce | At::BackTags | At::BackCheck | At::Send
+            )
+    }
+
     pub(crate) fn writes(&self) -> bool {
         matches!(self.at, At::Announce | At::Send | At::KeepWrite | At::RetractWrite)
     }

@@ -169,7 +169,7 @@ impl World {
         }
         self.promoted_twice |= self.promoted;
         self.promoted = true;
-        self.promoted_under_a_person = self.person > looked;
+        self.promoted_under_a_person |= self.person > looked;
         let excused = self.promoted_under_a_person;
         self.promoted_in_front |= self.flags != Flags::Forced && !excused;
         self.overwritten |= self.behind_a_person() && !excused;
