@@ -58,7 +58,8 @@ macro_rules! each_count {
             overlaps,
             doubled,
             claimed_by_accident,
-            switch_moved_under_promotion
+            switch_moved_under_promotion,
+            accepted_twice
         )
     };
 }
