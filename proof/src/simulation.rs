@@ -58,8 +58,7 @@ macro_rules! each_count {
             overlaps,
             doubled,
             claimed_by_accident,
-            switch_moved_under_promotion,
-            accepted_twice
+            switch_moved_under_promotion
         )
     };
 }
