@@ -30,31 +30,20 @@ pub enum Kind {
 impl Kind {
     /// The `errorType`, such as `PrimaryUnknown`.
     pub fn name(self) -> String {
-        match self {
-            Self::EventNotUnderstood => "EventNotUnderstood".to_owned(),
-            Self::Rule(code) => code.split('-').map(capitalised).collect(),
-            Self::TagWriteFailed => "TagWriteFailed".to_owned(),
-            Self::RouteRefused => "RouteRefused".to_owned(),
-            Self::RouteUnconfirmed => "RouteUnconfirmed".to_owned(),
-            Self::PromotionRefused => "PromotionRefused".to_owned(),
-            Self::PromotionUnconfirmed => "PromotionUnconfirmed".to_owned(),
-            Self::VersionConflict => "VersionConflict".to_owned(),
-        }
+        self.code().split('-').map(capitalised).collect()
     }
-}
 
-impl Kind {
-    /// The code of the rule that decided to fail, where one did.
+    /// The same as a code, such as `primary-unknown`: a rule's, where one decided to fail.
     pub fn code(self) -> &'static str {
         match self {
             Self::Rule(code) => code,
-            Self::EventNotUnderstood
-            | Self::TagWriteFailed
-            | Self::RouteRefused
-            | Self::RouteUnconfirmed
-            | Self::PromotionRefused
-            | Self::PromotionUnconfirmed
-            | Self::VersionConflict => "",
+            Self::EventNotUnderstood => "event-not-understood",
+            Self::TagWriteFailed => "tag-write-failed",
+            Self::RouteRefused => "route-refused",
+            Self::RouteUnconfirmed => "route-unconfirmed",
+            Self::PromotionRefused => "promotion-refused",
+            Self::PromotionUnconfirmed => "promotion-unconfirmed",
+            Self::VersionConflict => "version-conflict",
         }
     }
 }

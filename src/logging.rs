@@ -3,9 +3,12 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use tracing_subscriber::filter::LevelFilter;
+use tracing::Metadata;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 struct Rfc3339;
 
@@ -32,5 +35,12 @@ pub(crate) fn init() {
         .with_target(false)
         .with_timer(Rfc3339)
         .with_max_level(level)
+        .finish()
+        .with(filter_fn(|line| !repeats_a_failure(line)))
         .init();
+}
+
+/// lambda_runtime logs the error of a failed invocation once more; it does so without a field, a panic with one.
+fn repeats_a_failure(line: &Metadata<'_>) -> bool {
+    line.target() == "lambda_runtime::layers::panic" && line.fields().field("error").is_none()
 }

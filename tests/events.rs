@@ -41,7 +41,7 @@ const fn outcome(
 const HEALTHY: (&str, &str) = ("stay", "primary-healthy");
 const NOTHING: (&str, &str) = ("ignore", "not-an-rds-notification");
 const OTHERS: (&str, &str) = ("ignore", "about-another-database");
-const ERROR: (&str, &str) = ("EventNotUnderstood", "");
+const ERROR: (&str, &str) = ("EventNotUnderstood", "event-not-understood");
 const TAG: &[&str] = &["ChangeTagsForResource"];
 
 const OUTCOMES: &[Outcome] = &[

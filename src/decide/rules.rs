@@ -258,7 +258,7 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         number: "9",
-        code: "promotion-unconfirmed",
+        code: "promotion-read-again",
         does: Does::ObserveAtOnce,
         says: "The replica may be promoted; the primary is read once more",
         applies: |c| Ok(c.promotion_at_hand() && c.streak.alike < 2),

@@ -259,6 +259,19 @@ async fn each_invocation_has_one_summary_line_with_a_time_and_a_level() {
 }
 
 #[tokio::test]
+async fn a_failed_invocation_has_one_line_too_and_it_names_a_reason() {
+    let (_emulator, _server, mut lambda, function) = started(&[]).await;
+    lambda.send(json!({"what": "is this"}), soon());
+    assert!(lambda.post().await.path.ends_with("/error"));
+    let log = function.log().await;
+    let lines = words(&log);
+    assert_eq!(lines.len(), 1, "{log:#?}");
+    assert_eq!(lines[0]["level"], "ERROR");
+    assert_eq!(lines[0]["error_type"], "EventNotUnderstood");
+    assert_eq!(lines[0]["reason"], "event-not-understood");
+}
+
+#[tokio::test]
 async fn the_log_is_as_loud_as_lambda_says() {
     // What is no level must not silence the log.
     for (level, informs) in [

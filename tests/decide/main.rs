@@ -87,7 +87,7 @@ fn table() -> Vec<(&'static str, Scene)> {
             Scene::promoting("failed")
                 .but(|s| s.seen.lag = Evidence::Read(vec![Sample { at: ago(4), seconds: 61.0 }])),
         ),
-        ("promotion-unconfirmed", Scene::promoting("failed").observed(1)),
+        ("promotion-read-again", Scene::promoting("failed").observed(1)),
         ("promotion-ordered", auto("failed").order(PROMOTION)),
         ("replica-fit-to-promote", Scene::promoting("failed")),
         ("waiting-for-primary", auto("starting")),
@@ -315,4 +315,21 @@ fn a_retired_replica_of_an_earlier_incident_is_no_stale_primary() {
     });
     assert_eq!(swapped.code(), "primary-healthy");
     assert_ne!(REPLICA, scene::PRIMARY);
+}
+
+#[test]
+fn no_failure_shares_a_code_with_a_rule() {
+    use rds_route53_failover::error::Kind;
+    let failures = [
+        Kind::EventNotUnderstood,
+        Kind::TagWriteFailed,
+        Kind::RouteRefused,
+        Kind::RouteUnconfirmed,
+        Kind::PromotionRefused,
+        Kind::PromotionUnconfirmed,
+        Kind::VersionConflict,
+    ];
+    for rule in RULES.iter().chain(UNREADABLE) {
+        assert!(failures.iter().all(|failure| failure.code() != rule.code), "{}", rule.code);
+    }
 }
