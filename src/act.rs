@@ -236,14 +236,15 @@ impl<'a> Actor<'a> {
                 let now = self.observer.instance(replica).await;
                 match now.known() {
                     Some(instance) if instance.source.is_none() => Ok(Outcome::Raced),
-                    Some(instance) if instance.status != Status::Modifying => {
+                    Some(instance) if !matches!(instance.status, Status::Available | Status::Modifying) => {
                         let note = self.retract(&claims).await.err().unwrap_or_default();
                         Err(Failure::new(
                             Kind::PromotionRefused,
                             format!("RDS refused to promote {replica}, which is {}{note}", instance.status),
                         ))
                     }
-                    // Perhaps an earlier promotion is under way: to forget it could route to a stale primary.
+                    // Perhaps an earlier promotion is under way, which does not show at once: to forget it could
+                    // route to a stale primary.
                     Some(_) | None => Err(Failure::new(
                         Kind::PromotionUnconfirmed,
                         format!(

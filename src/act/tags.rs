@@ -87,7 +87,7 @@ impl Actor<'_> {
     }
 
     async fn not_announced(&self, claims: &[Claim], why: &Blind) -> Failure {
-        let note = self.retract(claims).await.err().unwrap_or_default();
+        let note = self.give_way(claims).await.err().unwrap_or_default();
         Failure::new(
             Kind::TagWriteFailed,
             format!("the change could not be announced in the tags, so it was not made: {why}{note}"),
@@ -114,13 +114,21 @@ impl Actor<'_> {
 
     /// The change was certainly not made, since somebody else changed the world.
     pub(super) async fn raced(&self, claims: &[Claim]) -> Result<Outcome, Failure> {
-        self.retract(claims).await.map_err(|note| {
+        self.give_way(claims).await.map_err(|note| {
             Failure::new(
                 Kind::TagWriteFailed,
                 format!("the health check was changed meanwhile, so it was left as it is{note}"),
             )
         })?;
         Ok(Outcome::Raced)
+    }
+
+    /// Takes back the announcement of a change that was not tried, but that of a promotion stands: another
+    /// invocation may be about to send the promotion whose announcement it was written over, and forgotten, that
+    /// one would no longer keep traffic from a stale primary. It is void in a few minutes.
+    async fn give_way(&self, claims: &[Claim]) -> Result<(), String> {
+        let claims: Vec<_> = claims.iter().filter(|claim| claim.tag != Tag::Promoted).cloned().collect();
+        if claims.is_empty() { Ok(()) } else { self.retract(&claims).await }
     }
 
     /// Puts back what the tags held before, where they still announce the change that was not made. An earlier

@@ -1,0 +1,44 @@
+//! Hazards that the model check and the simulation found: races and faults that a scenario's author forgets.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::*;
+use proof::rig::{CHECK, PRIMARY, REPLICA};
+use rds_route53_failover::report::Action::PromoteReplica;
+
+/// Two invocations announce the same promotion, the second over the first; RDS has accepted the first and shows
+/// nothing of it yet.
+#[tokio::test(start_paused = true)]
+async fn a_promotion_that_rds_does_not_show_yet_is_not_forgotten_when_it_refuses_a_second_one() {
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    rig.emulator.world().on_next("PromoteReadReplica", |w| w.console_promote(REPLICA).unwrap());
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "PromotionUnconfirmed");
+    assert!(tag(&rig, "promoted").is_some(), "{failure}");
+    set_status(&rig, PRIMARY, "available");
+    tick_stays(&rig, "promotion-in-progress").await;
+    rig.wait(seconds(600)).await;
+    tick_stays(&rig, "replica-promoted").await;
+}
+
+/// An invocation that gives way can't know whether its announcement was written over that of one that is about
+/// to promote: taken back, nothing would keep traffic from the stale primary.
+#[tokio::test(start_paused = true)]
+async fn an_invocation_that_gives_way_leaves_the_announcement_of_a_promotion() {
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    rig.emulator.world().on_next("ChangeTagsForResource", |w| {
+        w.on_next("ListTagsForResource", |w| {
+            w.console_set_tag(CHECK, "failover:pause", "until=forever reason=one moment");
+        });
+    });
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.reason, &report.actions[..]), ("paused", &[][..]));
+    assert_eq!(count(&rig, "PromoteReadReplica"), 0);
+    assert!(tag(&rig, "promoted").is_some());
+    // The other one never came: in a few minutes the announcement is void.
+    rig.emulator.world().console_remove_tag(CHECK, "failover:pause");
+    tick_stays(&rig, "promotion-in-progress").await;
+    rig.wait(seconds(301)).await;
+    tick_does(&rig, "promote", "replica-fit-to-promote", &[PromoteReplica]).await;
+}
