@@ -97,7 +97,7 @@ pub struct Setting {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Residue {
     /// A person forced the check unhealthy with exactly the version that an invocation had announced before it
-    /// was cut off: the setting passes for the function's.
+    /// was cut off, or was about to announce in that moment: the setting passes for the function's.
     pub claimed_by_accident: u64,
     /// A person took the switch back between the last look at it and the promotion.
     pub switch_moved_under_promotion: u64,
@@ -166,6 +166,8 @@ pub struct Watch {
     claims: BTreeMap<i64, BTreeSet<u64>>,
     invocations: BTreeMap<u64, Invocation>,
     cut: BTreeSet<u64>,
+    /// The invocations that were at work as a person set the flags last.
+    at_work: BTreeSet<u64>,
     next: u64,
     lag_truth: Vec<(Timestamp, Option<f64>)>,
     /// Whether the probes fail, where somebody said so.
@@ -199,6 +201,7 @@ impl Watch {
             claims: BTreeMap::new(),
             invocations: BTreeMap::new(),
             cut: BTreeSet::new(),
+            at_work: BTreeSet::new(),
             next: 1,
             lag_truth: Vec::new(),
             probes_fail: None,
@@ -320,6 +323,9 @@ impl Watch {
         match &*call.operation {
             "DescribeDBInstances" if is(&self.setting.primary) => {
                 let status = described(call, &self.setting.primary, world).map(|i| i.status.clone());
+                // Half of the answer that there is no such instance says so, too.
+                let cut_off = call.outcome == Outcome::Fault(Fault::Truncated);
+                let sight = if cut_off && status.is_none() { Sight::Seen(()) } else { sight };
                 invocation.primary = sight.map_to(status);
             }
             "DescribeDBInstances" if self.setting.replica.as_deref().is_some_and(is) => {
@@ -365,6 +371,7 @@ impl Watch {
                 } else {
                     self.others += 1;
                     self.set_by = SetBy::Person;
+                    self.at_work = self.invocations.keys().copied().collect();
                 }
                 if now.state != CheckState::ForcedUnhealthy || before.state != CheckState::ForcedUnhealthy {
                     self.promoted = None;
@@ -436,13 +443,15 @@ impl Watch {
         }
     }
 
-    /// Whether an invocation that was cut off had claimed this version for the function's own rules.
+    /// Whether an invocation claimed this version for the function's own rules that was cut off, or that was at
+    /// work as a person produced it.
     fn claimed_by_accident(&self, version: u64) -> bool {
         let claimers = i64::try_from(version).ok().and_then(|version| self.claims.get(&version));
         let cut = |number: &u64| {
             self.cut.contains(number) || self.invocations.get(number).is_some_and(|invocation| invocation.cut)
         };
-        claimers.is_some_and(|claimers| claimers.iter().any(cut))
+        let at_work = |number: &u64| self.at_work.contains(number);
+        claimers.is_some_and(|claimers| claimers.iter().any(|number| cut(number) || at_work(number)))
     }
 
     fn switched(&mut self, number: u64, before: Flags, now: Flags, world: &World) {
@@ -506,17 +515,15 @@ impl Watch {
         let mut residue = self.residue;
         let automatic = invocation.kind == Kind::Automatic;
         let forced = CheckState::ForcedUnhealthy;
-        if self.flags.state != forced {
-            let moved_by_person = self.set_by == SetBy::Person
-                && matches!(invocation.check, Sight::Seen(seen) if seen.state == forced);
-            if moved_by_person {
-                residue.switch_moved_under_promotion += 1;
-            } else {
-                broken.push((
-                    Promise::OnePromotion,
-                    format!("{instance} was promoted while traffic was on the primary"),
-                ));
-            }
+        let moved_by_person = self.set_by == SetBy::Person
+            && matches!(invocation.check, Sight::Seen(seen) if seen.state == forced && seen != self.flags);
+        if moved_by_person {
+            residue.switch_moved_under_promotion += 1;
+        } else if self.flags.state != forced {
+            broken.push((
+                Promise::OnePromotion,
+                format!("{instance} was promoted while traffic was on the primary"),
+            ));
         }
         if let Some(first) = self.promoted
             && self.now.duration_since(first) < PROMOTION_VOID_AFTER
@@ -530,7 +537,7 @@ impl Watch {
         }
         broken.extend(self.blind(invocation, forced));
         if automatic {
-            if self.set_by != SetBy::Auto && self.flags.state == forced {
+            if self.set_by != SetBy::Auto && self.flags.state == forced && !moved_by_person {
                 if self.claimed_by_accident(self.flags.version) {
                     residue.claimed_by_accident += 1;
                 } else {

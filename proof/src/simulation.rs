@@ -105,7 +105,11 @@ pub fn run(seed: u64, told: Option<&mut dyn FnMut(&str)>) -> Run {
     let Ok(runtime) = runtime else { panic!("no runtime could be built") };
     // The SDK's back-off takes its jitter from here.
     fastrand::seed(seed);
-    runtime.block_on(Simulation::new(seed, told).run())
+    runtime.block_on(async {
+        // Timers fire at whole milliseconds of the runtime's clock: from such a one on, a replay is the same.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Simulation::new(seed, told).run().await
+    })
 }
 
 struct Simulation<'a> {

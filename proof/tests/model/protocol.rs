@@ -109,6 +109,13 @@ impl Process {
         self.at == At::Over
     }
 
+    /// Whether it is about to force the check unhealthy over this version, or to take back that it is.
+    pub(crate) fn is_moving_away(&self, version: i64) -> bool {
+        self.change == Change::FailOver
+            && !matches!(self.at, At::LookAtInstances | At::LookAtCheck | At::LookAtTags | At::Over)
+            && self.seen.check == Some((Flags::Normal, version))
+    }
+
     pub(crate) fn is_promoting(&self) -> bool {
         self.change == Change::Promote
             && matches!(

@@ -89,9 +89,9 @@ pub(crate) struct World {
     pub(crate) tags: Tags,
     /// The version that a person produced.
     pub(crate) person: i64,
-    /// A person moved the switch while a promotion was on its way: no protocol prevents that.
+    /// A person moved the switch while a promotion was on its way or under way: no protocol prevents that.
     pub(crate) promoted_under_a_person: bool,
-    /// Versions that an invocation claimed which was cut off.
+    /// Versions that an invocation claimed which was cut off, or was about to make as a person made them.
     pub(crate) cut_claims: Vec<i64>,
     pub(crate) promoted: bool,
     pub(crate) failed_back: bool,
