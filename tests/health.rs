@@ -289,6 +289,11 @@ fn a_lag_that_was_high_before_the_outage_stays_high() {
 }
 
 #[test]
+fn a_lag_that_did_not_climb_is_as_old_as_its_newest_sample() {
+    assert_eq!(lag_of(&[(360, 3.0), (60, 3.0)], 240).unwrap().age, SignedDuration::from_secs(60));
+}
+
+#[test]
 fn a_sample_within_a_tick_before_detection_is_of_the_outage_already() {
     assert_eq!(seconds(&[(290, 40.0), (181, 0.0), (60, 120.0)], 120), Some(0.0));
     assert_eq!(seconds(&[(290, 40.0), (180, 0.0), (60, 120.0)], 120), Some(40.0));

@@ -19,70 +19,50 @@ use crate::rig::Rig;
 mod setup;
 mod weather;
 
-/// What happened in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Counts {
-    pub worlds: u64,
-    pub ticks: u64,
-    pub failed_ticks: u64,
-    pub calls: u64,
-    pub failovers: u64,
-    pub promotions: u64,
-    pub failbacks: u64,
-    pub orders: u64,
-    pub console: u64,
-    pub faults: u64,
-    pub crashes: u64,
-    pub overlaps: u64,
-    pub doubled: u64,
-    pub claimed_by_accident: u64,
-    pub switch_moved_under_promotion: u64,
-    pub accepted_twice: u64,
-}
+macro_rules! counts {
+    ($($field:ident),+ $(,)?) => {
+        /// What happened in a run.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub struct Counts {
+            $(pub $field: u64,)+
+        }
 
-macro_rules! each_count {
-    ($do:ident) => {
-        $do!(
-            worlds,
-            ticks,
-            failed_ticks,
-            calls,
-            failovers,
-            promotions,
-            failbacks,
-            orders,
-            console,
-            faults,
-            crashes,
-            overlaps,
-            doubled,
-            claimed_by_accident,
-            switch_moved_under_promotion
-        )
-    };
-}
+        impl AddAssign for Counts {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$field += other.$field;)+
+            }
+        }
 
-impl AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        macro_rules! add { ($($field:ident),+) => { $(self.$field += other.$field;)+ }; }
-        each_count!(add);
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        macro_rules! show {
-            ($($field:ident),+) => {
+        impl fmt::Display for Counts {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 for (name, count) in [$((stringify!($field), self.$field)),+] {
                     writeln!(f, "{:>32} {count}", name.replace('_', " "))?;
                 }
-            };
+                Ok(())
+            }
         }
-        each_count!(show);
-        Ok(())
-    }
+    };
 }
+
+counts!(
+    worlds,
+    ticks,
+    failed_ticks,
+    calls,
+    failovers,
+    promotions,
+    failbacks,
+    orders,
+    console,
+    faults,
+    crashes,
+    overlaps,
+    doubled,
+    claimed_by_accident,
+    switch_moved_under_promotion,
+    accepted_twice,
+);
 
 /// A world's end.
 #[derive(Clone, Debug)]

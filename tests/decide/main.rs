@@ -6,12 +6,14 @@ mod total;
 
 use std::collections::BTreeSet;
 
-use rds_route53_failover::decide::{Does, Need, Order, RULES, UNREADABLE};
-use rds_route53_failover::memory::{By, Move};
+use jiff::SignedDuration;
+use rds_route53_failover::decide::{Does, Need, Order, RULES, Streak, UNREADABLE};
+use rds_route53_failover::health::Diagnosis;
+use rds_route53_failover::memory::{By, Move, Pause};
 use rds_route53_failover::model::{Cause, CheckState, Evidence, Reading, Sample, Source};
 
 use crate::scene::{
-    FAILBACK, FAILOVER, FORCED_PROMOTION, PROMOTION, REPLICA, Scene, VERSION, ago, blind, source,
+    FAILBACK, FAILOVER, FORCED_PROMOTION, PROMOTION, REPLICA, Scene, VERSION, ago, blind, now, source,
 };
 
 const PROBES: (&str, &str) = ("HEALTH_ENDPOINTS", "tcp://a:1,tcp://b:1");
@@ -158,6 +160,7 @@ fn evidence_is_read_only_where_the_decision_turns_on_it() {
     let read = |scene: Scene| scene.decide().1;
     assert_eq!(read(Scene::with("failed")), [Need::Memory]);
     assert_eq!(read(grey()), [Need::Memory, Need::MultiAzFailover]);
+    assert_eq!(read(grey().but(|s| s.primary().multi_az = false)), [Need::Memory], "no zone to fail over to");
     assert_eq!(read(Scene::promoting("failed")), [Need::Memory, Need::Lag]);
     assert_eq!(read(Scene::promoting("stopped")), [Need::Memory], "no promotion is at hand");
     assert_eq!(read(Scene::moved(By::Auto, "available").set(&[ZONE])), [Need::Memory, Need::Record]);
@@ -233,11 +236,85 @@ fn a_replica_that_somebody_else_promoted_latches_too() {
 }
 
 #[test]
+fn a_promotion_takes_two_looks_that_found_the_same_trouble() {
+    assert_eq!(Scene::promoting("failed").observed(1).code(), "promotion-read-again");
+    assert_eq!(Scene::promoting("failed").observed(2).code(), "replica-fit-to-promote");
+}
+
+#[test]
+fn a_replica_that_may_be_under_promotion_keeps_traffic() {
+    // Ordered at the console, a promotion shows as `modifying` with the source still there.
+    let scene = Scene::moved(By::Auto, "available").but(|s| *s.replica() = scene::replica("modifying"));
+    assert_eq!(scene.code(), "replica-not-following");
+    assert_eq!(scene.order(FAILBACK).code(), "replica-not-following");
+}
+
+#[test]
 fn a_pause_stops_automatic_change_and_no_order() {
     assert_eq!(Scene::promoting("failed").paused().code(), "paused");
     assert_eq!(Scene::moved(By::Auto, "available").paused().code(), "paused");
     assert_eq!(Scene::with("failed").paused().order(FAILOVER).code(), "failover-ordered");
     assert_eq!(Scene::moved(By::Auto, "available").paused().order(FAILBACK).code(), "failback-ordered");
+}
+
+#[test]
+fn a_term_is_over_at_its_very_end() {
+    let ago = |seconds| now() - SignedDuration::from_secs(seconds);
+    let returned = |version, seconds| {
+        move |s: &mut Scene| {
+            s.memory().returned =
+                Some(Move { version, by: By::Auto, at: ago(seconds), reason: String::new() });
+        }
+    };
+    let cooldown = |seconds| Scene::with("failed").but(returned(VERSION, seconds)).code();
+    assert_eq!((cooldown(599), cooldown(600)), ("cooldown", "primary-unhealthy"));
+
+    let ridden_out =
+        |seconds| grey().but(|s| s.seen.multi_az_failover = Evidence::Read(Some(ago(seconds)))).code();
+    assert_eq!((ridden_out(179), ridden_out(180)), ("multi-az-failover", "primary-unhealthy"));
+
+    let going_back = |seconds| Scene::promoting("failed").but(returned(VERSION + 1, seconds)).code();
+    assert_eq!((going_back(899), going_back(900)), ("failback-in-progress", "replica-fit-to-promote"));
+
+    let paused = |seconds| {
+        let until = Some(now() + SignedDuration::from_secs(seconds));
+        Scene::with("failed").but(|s| s.memory().pause = Some(Pause { until, reason: String::new() })).code()
+    };
+    assert_eq!((paused(1), paused(0)), ("paused", "primary-unhealthy"));
+}
+
+#[test]
+fn a_failback_of_an_earlier_incident_hinders_no_promotion() {
+    let scene = Scene::promoting("failed").but(|s| {
+        s.memory().returned =
+            Some(Move { version: VERSION - 1, by: By::Auto, at: ago(14), reason: String::new() });
+    });
+    assert_eq!(scene.code(), "replica-fit-to-promote");
+}
+
+#[test]
+fn the_outage_began_when_traffic_was_moved_not_when_this_invocation_saw_it() {
+    // MySQL's lag turns to -1 with the primary's death: the sample from before the move counts.
+    let samples = vec![Sample { at: ago(4), seconds: 5.0 }, Sample { at: ago(2), seconds: -1.0 }];
+    let scene = Scene::promoting("failed").but(|s| s.seen.lag = Evidence::Read(samples));
+    assert_eq!(scene.code(), "replica-fit-to-promote");
+    // That of an earlier incident says nothing of this one: replication stopped before this outage.
+    let earlier = |s: &mut Scene| s.memory().routed.as_mut().unwrap().version = VERSION - 1;
+    let ordered = scene.but(earlier).order(FORCED_PROMOTION);
+    assert_eq!(ordered.code(), "lag-unknown");
+}
+
+#[test]
+fn a_streak_began_with_its_first_observation_and_ends_with_another_health() {
+    let diagnosis = |status| {
+        let primary = Reading::Known(scene::instance(status));
+        Diagnosis::of(&primary, None, &scene::policy(&[]))
+    };
+    let streak = Streak::new(&diagnosis("failed"), ago(3)).and(&diagnosis("stopped"), ago(2));
+    assert_eq!((streak.length, streak.alike, streak.since), (2, 1, ago(3)));
+    let streak = streak.and(&diagnosis("stopped"), ago(1));
+    assert_eq!((streak.length, streak.alike, streak.since), (3, 2, ago(3)));
+    assert_eq!(streak.and(&diagnosis("available"), now()), Streak::new(&diagnosis("available"), now()));
 }
 
 #[test]
