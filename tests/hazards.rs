@@ -4,8 +4,9 @@
 mod common;
 
 use common::*;
-use proof::rig::{CHECK, PRIMARY, REPLICA};
-use rds_route53_failover::report::Action::PromoteReplica;
+use emulator::Fault;
+use proof::rig::{CHECK, PRIMARY, REPLICA, Rig};
+use rds_route53_failover::report::Action::{PromoteReplica, RouteToSecondary};
 
 /// Two invocations announce the same promotion, the second over the first; RDS has accepted the first and shows
 /// nothing of it yet.
@@ -41,4 +42,49 @@ async fn an_invocation_that_gives_way_leaves_the_announcement_of_a_promotion() {
     tick_stays(&rig, "promotion-in-progress").await;
     rig.wait(seconds(301)).await;
     tick_does(&rig, "promote", "replica-fit-to-promote", &[PromoteReplica]).await;
+}
+
+/// An invocation that lost the race for the same change may wipe out the winner's announcement by taking back its
+/// own.
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_is_wiped_out_behind_its_change_is_written_again() {
+    for (operation, key) in [("UpdateHealthCheck", "routed"), ("PromoteReadReplica", "promoted")] {
+        let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+        rig.emulator.world().on_next(operation, move |w| {
+            w.on_next("ListTagsForResource", move |w| {
+                w.console_remove_tag(CHECK, &format!("failover:{key}"))
+            });
+        });
+        let report = rig.tick().await.unwrap();
+        assert_eq!(report.actions.last(), Some(&PromoteReplica), "{}", report.message);
+        assert!(tag(&rig, key).is_some_and(|tag| tag.starts_with("version=2 ")), "{key}");
+        set_status(&rig, PRIMARY, "available");
+        tick_stays(&rig, "promotion-in-progress").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_stays_lost_is_told() {
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    rig.emulator.world().faults.once("PromoteReadReplica", Fault::AppliedThenReset);
+    rig.emulator.world().on_next("PromoteReadReplica", |w| {
+        w.faults.standing("ChangeTagsForResource", Fault::Denied);
+        w.on_next("ListTagsForResource", |w| w.console_remove_tag(CHECK, "failover:promoted"));
+    });
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "PromotionUnconfirmed");
+    assert!(failure.to_string().contains("its announcement in the tags is lost: "), "{failure}");
+}
+
+/// The first attempt times out, is not to be seen, and takes effect just before the second one.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_takes_effect_late_is_known_as_our_own() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    rig.emulator.world().faults.once("UpdateHealthCheck", Fault::Reset);
+    rig.emulator.world().on_next("UpdateHealthCheck", |w| {
+        w.on_next("UpdateHealthCheck", |w| w.console_set_flags(CHECK, true, true));
+    });
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert_eq!(flags(&rig), (true, true, 2));
+    assert!(tag(&rig, "routed").is_some_and(|tag| tag.starts_with("version=2 by=auto")));
 }

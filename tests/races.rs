@@ -200,11 +200,7 @@ async fn a_crash_between_any_two_calls_is_healed_by_the_next_ticks() {
     for after in [false, true] {
         for n in 1..40 {
             let rig = Rig::new(world_with("failed"), &[PROMOTE]);
-            if after {
-                rig.emulator.world().crash_after_call(n);
-            } else {
-                rig.emulator.world().crash_before_call(n);
-            }
+            crash_at(&rig, n, after);
             let done = tick_until_crash(&rig).await;
             rig.emulator.world().no_crash();
             keeps_its_promises(&rig);
@@ -239,11 +235,7 @@ async fn a_crash_between_any_two_calls_of_a_failback_is_healed_by_the_next_ticks
         for n in 1..40 {
             let rig = failed_over("storage-full", &[]).await;
             set_status(&rig, PRIMARY, "available");
-            if after {
-                rig.emulator.world().crash_after_call(n);
-            } else {
-                rig.emulator.world().crash_before_call(n);
-            }
+            crash_at(&rig, n, after);
             let done = tick_until_crash(&rig).await;
             rig.emulator.world().no_crash();
             for _ in 0..3 {

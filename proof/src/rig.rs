@@ -66,10 +66,15 @@ pub fn origin() -> Timestamp {
 
 /// The standard world: a primary, its replica with a steady lag, a health check on the primary's failover record.
 pub fn world() -> World {
-    let mut world = World::new();
-    world.advance(origin());
     let primary = Instance::new(REGION, PRIMARY);
     let replica = Instance::replica_of(&primary, REGION, REPLICA);
+    world_of(primary, replica)
+}
+
+/// The same around other instances of these names.
+pub(crate) fn world_of(primary: Instance, replica: Instance) -> World {
+    let mut world = World::new();
+    world.advance(origin());
     let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
     world.add(primary);
     world.add(replica);

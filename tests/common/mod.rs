@@ -137,6 +137,12 @@ fn order(action: &str, options: Value) -> Value {
     order
 }
 
+/// Lets the function die before or after its call of this number.
+pub fn crash_at(rig: &Rig, call: u64, after: bool) {
+    let mut world = rig.emulator.world();
+    if after { world.crash_after_call(call) } else { world.crash_before_call(call) }
+}
+
 /// One tick that may be ended by a scripted crash; `None` if it was.
 pub async fn tick_until_crash(rig: &Rig) -> Option<Result<Report, Failure>> {
     let crashed = rig.emulator.crashed();

@@ -5,11 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use emulator::{HealthCheck, Instance, Promotion, RecordSet, World};
+use emulator::{Instance, Promotion, World};
 use fastrand::Rng;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::rig::{CHECK, PRIMARY, RECORD, REGION, REPLICA, TOPIC, ZONE, origin};
+use crate::rig::{PRIMARY, RECORD, REGION, REPLICA, TOPIC, ZONE, world_of};
 
 /// What stays as it is in a world.
 #[derive(Clone, Debug)]
@@ -31,20 +31,7 @@ impl Place {
     }
 
     pub(super) fn world(&self, promotion: Promotion) -> World {
-        let mut world = World::new();
-        world.advance(origin());
-        let (primary, replica) = (self.primary(), self.replica());
-        let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
-        world.add(primary);
-        world.add(replica);
-        world.set_replica_lag(REPLICA, Some(0.5));
-        world.add_health_check(HealthCheck::tcp(CHECK, &to_primary, 5432));
-        world.add_zone(
-            ZONE,
-            "orders.example",
-            [RecordSet::primary(RECORD, &to_primary, CHECK), RecordSet::secondary(RECORD, &to_replica)],
-        );
-        world.add_topic(REGION, TOPIC);
+        let mut world = world_of(self.primary(), self.replica());
         world.promotion = promotion;
         world
     }
