@@ -36,6 +36,18 @@ async fn the_tag_stands_before_the_flags_and_names_the_version_they_produce() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_no_promotion_may_follow_the_databases_are_not_looked_at_again() {
+    for (variables, event) in
+        [(("PROMOTE_REPLICA", "false"), json!({"action": "tick"})), (PROMOTE, failover(json!({})))]
+    {
+        let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1"), variables]);
+        let report = rig.invoke(event).await.unwrap();
+        assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
+        assert_eq!(count(&rig, "DescribeDBInstances"), 2, "the primary and the replica, once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_status_of_the_table_is_weighed_as_the_table_says() {
     use rds_route53_failover::status::{Health, Status};
     for status in Status::ALL {

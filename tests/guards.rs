@@ -352,6 +352,34 @@ async fn a_standing_refusal_is_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_that_is_not_carried_out_is_told_and_a_repeated_one_is_not() {
+    let topic = topic();
+    let variables = [("NOTIFICATION_TOPIC_ARN", topic.as_str()), ("CONFIRMATIONS", "1")];
+    let rig = Rig::new(world(), &variables);
+    rig.invoke(failback(json!({}))).await.unwrap();
+    assert_eq!(told(&rig), [], "there was nothing to take back");
+    rig.invoke(failover(json!({}))).await.unwrap();
+    let subjects = || told(&rig).into_iter().map(|(subject, _)| subject).collect::<Vec<_>>();
+    assert_eq!(subjects(), [format!("{PRIMARY}: no change was made (primary-healthy)")]);
+
+    set_status(&rig, PRIMARY, "failed");
+    for _ in 0..2 {
+        rig.invoke(failover(json!({"promote": true}))).await.unwrap();
+    }
+    assert_eq!(
+        subjects()[1..],
+        [
+            "route-to-secondary (failover-ordered)",
+            "promote-replica (promotion-ordered)",
+            "no change was made (promotion-in-progress)"
+        ]
+        .map(|what| format!("{PRIMARY}: {what}"))
+    );
+    rig.invoke(failover(json!({}))).await.unwrap();
+    assert_eq!(subjects().len(), 4, "traffic is on the secondary, as ordered");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_publish_blocks_nothing_and_is_reported() {
     for fault in [Fault::Denied, Fault::Hang, Fault::Server(500)] {
         let mut w = world_with("failed");

@@ -88,3 +88,17 @@ async fn an_update_that_takes_effect_late_is_known_as_our_own() {
     assert_eq!(flags(&rig), (true, true, 2));
     assert!(tag(&rig, "routed").is_some_and(|tag| tag.starts_with("version=2 by=auto")));
 }
+
+/// The first attempt is lost; what the look after it finds has the version that was announced, by another hand.
+#[tokio::test(start_paused = true)]
+async fn a_persons_setting_in_place_of_a_lost_update_is_not_taken_for_ours() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    rig.emulator.world().faults.once("UpdateHealthCheck", Fault::Reset);
+    rig.emulator.world().on_next("UpdateHealthCheck", |w| {
+        w.on_next("GetHealthCheck", |w| w.console_set_flags(CHECK, true, false));
+    });
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.reason, &report.actions[..]), ("foreign-check", &[][..]));
+    assert_eq!(flags(&rig), (true, false, 2));
+    assert_eq!(tag(&rig, "routed"), None);
+}

@@ -145,6 +145,10 @@ async fn force_overrides_rules_3_to_6_and_says_so() {
     let rig = Rig::new(w, &[("CONFIRMATIONS", "1")]);
     let said = obeyed(&rig, failover(json!({"force": true})), "failover-ordered", &[RouteToSecondary]).await;
     assert!(said.contains("replica-not-fit"), "{said}");
+    // Where no guard stands in the way, force overrides none.
+    let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+    let said = obeyed(&rig, failover(json!({"force": true})), "failover-ordered", &[RouteToSecondary]).await;
+    assert!(!said.contains("overrides"), "{said}");
     // A primary that cannot be seen is no hindrance to force.
     let mut w = world();
     w.faults.standing(On::operation("DescribeDBInstances").target(PRIMARY), Fault::Throttle);
