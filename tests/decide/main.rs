@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod scene;
+mod told;
 mod total;
 
 use std::collections::BTreeSet;

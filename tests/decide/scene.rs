@@ -183,6 +183,17 @@ impl Scene {
         self.but(|scene| scene.memory().promoted = Some(promotion))
     }
 
+    /// The case with everything read.
+    pub(crate) fn case(&self) -> Case<'_> {
+        let streak = self.streak(&Diagnosis::of(&self.seen.primary, self.seen.probes, &self.policy));
+        Case::new(&self.seen, streak, self.order, &self.policy, now())
+    }
+
+    fn streak(&self, diagnosis: &Diagnosis) -> Streak {
+        let first = Streak::new(diagnosis, now() - SignedDuration::from_secs(20));
+        (1..self.observations).fold(first, |streak, _| streak.and(diagnosis, now()))
+    }
+
     /// Decides as the function does: reads nothing on demand before it is asked for. The rule that applies, and
     /// what was read.
     pub(crate) fn decide(&self) -> (&'static Rule, Vec<Need>) {
@@ -194,10 +205,7 @@ impl Scene {
             ..self.seen.clone()
         };
         let diagnosis = Diagnosis::of(&seen.primary, seen.probes, &self.policy);
-        let mut streak = Streak::new(&diagnosis, now() - SignedDuration::from_secs(20));
-        for _ in 1..self.observations {
-            streak = streak.and(&diagnosis, now());
-        }
+        let streak = self.streak(&diagnosis);
         let mut read = Vec::new();
         loop {
             match decide(&Case::new(&seen, streak.clone(), self.order, &self.policy, now())) {
