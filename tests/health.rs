@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use rds_route53_failover::config::{Config, Policy};
-use rds_route53_failover::health::{Diagnosis, Lag, Trigger, lag};
-use rds_route53_failover::model::{Blind, Cause, Details, Instance, Probes, Reading, Sample};
+use rds_route53_failover::health::{Diagnosis, Lag, Role, Trigger, lag, role};
+use rds_route53_failover::memory::{Memory, Promotion};
+use rds_route53_failover::model::{Blind, Cause, Details, Instance, InstanceRef, Probes, Reading, Sample};
 use rds_route53_failover::status::Health::{Healthy, Hold, Unhealthy, Unknown};
 use rds_route53_failover::status::{Health, Status};
 
@@ -219,6 +220,21 @@ fn an_override_counts_for_its_status_alone() {
     ] {
         assert_eq!(diagnose(&Reading::Known(instance(text)), None, &overrides).health(), health, "{text}");
     }
+}
+
+#[test]
+fn a_replica_that_stands_alone_is_promoted_once_it_is_available() {
+    let id = |identifier: &str| InstanceRef { identifier: identifier.to_owned(), region: None };
+    let sent = Promotion { version: 7, at: now(), instance: "orders-replica".to_owned() };
+    let memory = Memory { promoted: Some(sent), ..Memory::default() };
+    let role = |status, memory: Option<&Memory>| {
+        let alone = Reading::Known(instance(status));
+        role(&alone, &id("orders-replica"), &id("orders-primary"), memory, Some(7), now())
+    };
+    assert_eq!(role("available", None), Role::Promoted);
+    assert_eq!(role("available", Some(&memory)), Role::Promoted);
+    assert_eq!(role("backing-up", Some(&memory)), Role::Promoting);
+    assert_eq!(role("backing-up", None), Role::Other);
 }
 
 // ---------------------------------------------------------------------- lag
