@@ -102,3 +102,15 @@ async fn a_persons_setting_in_place_of_a_lost_update_is_not_taken_for_ours() {
     assert_eq!(flags(&rig), (true, false, 2));
     assert_eq!(tag(&rig, "routed"), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn between_attempts_whose_answer_is_lost_the_pause_grows() {
+    let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", "1")]);
+    rig.emulator.world().faults.standing("UpdateHealthCheck", Fault::Reset);
+    let begun = rig.time.now();
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "RouteUnconfirmed");
+    assert_eq!(count(&rig, "UpdateHealthCheck"), 3);
+    assert_eq!((rig.time.now() - begun).as_millis(), 200 + 400);
+    assert_eq!(tag(&rig, "routed"), None);
+}
