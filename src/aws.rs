@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_rds::config::retry::RetryPartition;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -72,7 +73,9 @@ impl Aws {
             .chain(policy.replica.as_ref())
             .map(|instance| instance.region.clone());
         let rds = regions.map(|region| (region.clone(), rds_client(&sdk, region))).collect();
-        let mut route53 = aws_sdk_route53::config::Builder::from(&sdk).interceptor(WholeAnswers);
+        let mut route53 = aws_sdk_route53::config::Builder::from(&sdk)
+            .retry_partition(own_retries("route53"))
+            .interceptor(WholeAnswers);
         // Route 53 is signed for one region, also where an endpoint is given.
         route53.set_region(sdk.region().map(|region| Region::new(route53_region(region.as_ref()))));
         let route53 = aws_sdk_route53::Client::from_conf(route53.build());
@@ -92,14 +95,15 @@ impl Aws {
 
     /// CloudWatch in a region. Built when needed: only a promotion asks for it.
     pub fn cloudwatch(&self, region: Option<&str>) -> aws_sdk_cloudwatch::Client {
-        let mut config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk);
+        let mut config =
+            aws_sdk_cloudwatch::config::Builder::from(&self.sdk).retry_partition(own_retries("cloudwatch"));
         config.set_region(self.region(region));
         aws_sdk_cloudwatch::Client::from_conf(config.build())
     }
 
     /// SNS in a region. Built when needed: only a change is told.
     pub fn sns(&self, region: &str) -> aws_sdk_sns::Client {
-        let mut config = aws_sdk_sns::config::Builder::from(&self.sdk);
+        let mut config = aws_sdk_sns::config::Builder::from(&self.sdk).retry_partition(own_retries("sns"));
         config.set_region(self.region(Some(region)));
         aws_sdk_sns::Client::from_conf(config.build())
     }
@@ -121,8 +125,15 @@ fn route53_region(region: &str) -> &'static str {
     }
 }
 
+/// A quota of retries for one client. By default all clients of a service and region share one in a process, so that
+/// what happened to others before would decide whether a call is sent again.
+fn own_retries(service: &'static str) -> RetryPartition {
+    RetryPartition::custom(service).build()
+}
+
 fn rds_client(sdk: &SdkConfig, region: Option<String>) -> aws_sdk_rds::Client {
-    let mut config = aws_sdk_rds::config::Builder::from(sdk).interceptor(WholeAnswers);
+    let mut config =
+        aws_sdk_rds::config::Builder::from(sdk).retry_partition(own_retries("rds")).interceptor(WholeAnswers);
     if let Some(region) = region {
         config.set_region(Some(Region::new(region)));
     }

@@ -1,5 +1,7 @@
 //! One look at the world: everything a decision may need, read at the same time.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_rds::types::SourceType;
 use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover, TagResourceType};
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +20,9 @@ mod answers;
 
 pub use answers::targets;
 use answers::{health_check, instance, sample, timestamp};
+
+/// The tags of the health check, by key.
+pub type Tags = BTreeMap<String, String>;
 
 /// How far back the lag is read: beyond that a sample counts for nothing.
 const LAG_WINDOW: SignedDuration = SignedDuration::from_mins(20);
@@ -169,8 +174,16 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// `ListTagsForResource` of the health check.
+    /// `ListTagsForResource` of the health check, as what the function remembers.
     pub async fn read_memory(&self) -> Evidence<Memory> {
+        memory_of(self.read_tags().await)
+    }
+
+    /// `ListTagsForResource` of the health check, as they stand: tags that make no sense, too.
+    ///
+    /// # Errors
+    /// Why they could not be read.
+    pub async fn read_tags(&self) -> Result<Tags, Blind> {
         let request = self
             .aws
             .route53()
@@ -178,20 +191,15 @@ impl<'a> Observer<'a> {
             .resource_type(TagResourceType::Healthcheck)
             .resource_id(&self.config.health_check_id)
             .send();
-        match self.clock.within(request).await {
-            None => Evidence::Unreadable(out_of_time()),
-            Some(Err(error)) => Evidence::Unreadable(blind(&error)),
-            Some(Ok(answer)) => {
-                let Some(set) = answer.resource_tag_set() else {
-                    return Evidence::Unreadable(nonsense("the answer holds no tags"));
-                };
-                let pairs = set.tags().iter().filter_map(|tag| tag.key().zip(tag.value().or(Some(""))));
-                match Memory::parse(pairs) {
-                    Ok(memory) => Evidence::Read(memory),
-                    Err(fault) => Evidence::Unreadable(nonsense(&fault)),
-                }
-            }
-        }
+        let answer = match self.clock.within(request).await {
+            None => return Err(out_of_time()),
+            Some(answer) => answer.map_err(|error| blind(&error))?,
+        };
+        let set = answer.resource_tag_set().ok_or_else(|| nonsense("the answer holds no tags"))?;
+        let tags = set.tags().iter();
+        Ok(tags
+            .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
+            .collect())
     }
 
     /// `GetMetricStatistics` of the replica's `ReplicaLag`, a sample a minute.
@@ -322,6 +330,18 @@ async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<T> {
     match future {
         Some(future) => Some(future.await),
         None => None,
+    }
+}
+
+/// What the function remembers by these tags.
+pub fn memory_of(tags: Result<Tags, Blind>) -> Evidence<Memory> {
+    let remembered = tags.and_then(|tags| {
+        let pairs = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        Memory::parse(pairs).map_err(|fault| nonsense(&fault))
+    });
+    match remembered {
+        Ok(memory) => Evidence::Read(memory),
+        Err(why) => Evidence::Unreadable(why),
     }
 }
 

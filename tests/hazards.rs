@@ -114,3 +114,22 @@ async fn between_attempts_whose_answer_is_lost_the_pause_grows() {
     assert_eq!((rig.time.now() - begun).as_millis(), 200 + 400);
     assert_eq!(tag(&rig, "routed"), None);
 }
+
+/// A claim to a version that nobody produced would turn a person's next setting into the function's own.
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_taken_back_though_another_tag_stopped_making_sense_meanwhile() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    rig.emulator.world().on_next("ChangeTagsForResource", |w| {
+        w.console_set_tag(CHECK, "failover:pause", "until tomorrow");
+    });
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "TagWriteFailed");
+    assert!(failure.to_string().contains("until tomorrow"), "{failure}");
+    assert_eq!(tag(&rig, "routed"), None, "{failure}");
+    assert_eq!(state(&rig), NORMAL);
+
+    rig.emulator.world().console_remove_tag(CHECK, "failover:pause");
+    rig.emulator.world().console_set_flags(CHECK, true, true);
+    set_status(&rig, PRIMARY, "available");
+    tick_stays(&rig, "forced-elsewhere").await;
+}

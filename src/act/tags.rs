@@ -7,7 +7,7 @@ use crate::aws::blind;
 use crate::error::{Failure, Kind};
 use crate::memory::{Memory, Tag};
 use crate::model::{Blind, Evidence, HealthCheck, Reading};
-use crate::observe::out_of_time;
+use crate::observe::{Tags, memory_of, out_of_time};
 
 /// A tag that announces a change.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ impl Claim {
         Self { tag, value: value.to_string(), earlier: memory.value_of(tag) }
     }
 
-    fn stands_in(&self, memory: &Memory) -> bool {
-        memory.value_of(self.tag).as_ref() == Some(&self.value)
+    fn stands_in(&self, tags: &Tags) -> bool {
+        tags.get(self.tag.key()) == Some(&self.value)
     }
 }
 
@@ -60,15 +60,15 @@ impl Actor<'_> {
         if let Err(why) = self.tag(&tags).await {
             return Err(self.not_announced(claims, &why).await);
         }
-        let (memory, check) = tokio::join!(self.observer.read_memory(), self.observer.health_check());
-        let memory = match memory {
+        let (tags, check) = tokio::join!(self.observer.read_tags(), self.observer.health_check());
+        if tags.as_ref().is_ok_and(|tags| !claims.iter().all(|claim| claim.stands_in(tags))) {
+            return Ok(None);
+        }
+        let memory = match memory_of(tags) {
             Evidence::Read(memory) => memory,
             Evidence::Unreadable(why) => return Err(self.not_announced(claims, &why).await),
             Evidence::NotRead => return Ok(None),
         };
-        if !claims.iter().all(|claim| claim.stands_in(&memory)) {
-            return Ok(None);
-        }
         let check = match check {
             Reading::Known(check) => check,
             Reading::Unknown(why) => return Err(self.not_announced(claims, &why).await),
@@ -98,10 +98,10 @@ impl Actor<'_> {
     /// Makes sure that the announcement of a change that was made still stands: another invocation that lost the
     /// race for the same change may have written over it. Answers in words where it does not stand.
     pub(super) async fn keep(&self, claims: &[Claim]) -> Option<String> {
-        let Evidence::Read(memory) = self.observer.read_memory().await else { return None };
+        let tags = self.observer.read_tags().await.ok()?;
         let lost: Vec<_> = claims
             .iter()
-            .filter(|claim| !claim.stands_in(&memory))
+            .filter(|claim| !claim.stands_in(&tags))
             .map(|claim| (claim.tag, Some(claim.value.clone())))
             .collect();
         if lost.is_empty() {
@@ -132,16 +132,17 @@ impl Actor<'_> {
     }
 
     /// Puts back what the tags held before, where they still announce the change that was not made. An earlier
-    /// claim to the same version is put back, too: its invocation may be at work still.
+    /// claim to the same version is put back, too: its invocation may be at work still. Another tag that makes no
+    /// sense is no reason to leave a claim, which a person's setting of that version would pass for.
     pub(super) async fn retract(&self, claims: &[Claim]) -> Result<(), String> {
         let note = || {
             let keys: Vec<_> = claims.iter().map(|claim| claim.tag.key()).collect();
             format!("; its announcement in {} could not be taken back", keys.join(", "))
         };
-        let Evidence::Read(memory) = self.observer.read_memory().await else { return Err(note()) };
+        let tags = self.observer.read_tags().await.map_err(|_| note())?;
         let back: Vec<_> = claims
             .iter()
-            .filter(|claim| claim.stands_in(&memory))
+            .filter(|claim| claim.stands_in(&tags))
             .map(|claim| (claim.tag, claim.earlier.clone()))
             .collect();
         if back.is_empty() {
