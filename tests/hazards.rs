@@ -133,3 +133,20 @@ async fn a_claim_is_taken_back_though_another_tag_stopped_making_sense_meanwhile
     set_status(&rig, PRIMARY, "available");
     tick_stays(&rig, "forced-elsewhere").await;
 }
+
+/// Words that a person puts in the place of an announcement, in the moment behind its change, stay and stop what would
+/// follow.
+#[tokio::test(start_paused = true)]
+async fn a_persons_words_in_a_tag_are_not_written_over_and_stop_the_promotion() {
+    let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+    rig.emulator.world().on_next("UpdateHealthCheck", |w| {
+        w.on_next("ListTagsForResource", |w| w.console_set_tag(CHECK, "failover:routed", "hands off"));
+    });
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(
+        (failure.kind.name().as_str(), &failure.done[..]),
+        ("MemoryUnreadable", &[RouteToSecondary][..])
+    );
+    assert_eq!(tag(&rig, "routed").as_deref(), Some("hands off"));
+    assert_eq!(count(&rig, "PromoteReadReplica"), 0);
+}

@@ -99,6 +99,10 @@ impl Actor<'_> {
     /// race for the same change may have written over it. Answers in words where it does not stand.
     pub(super) async fn keep(&self, claims: &[Claim]) -> Option<String> {
         let tags = self.observer.read_tags().await.ok()?;
+        if !matches!(memory_of(Ok(tags.clone())), Evidence::Read(_)) {
+            // No invocation writes what makes no sense: a person did, and it stops the next step.
+            return None;
+        }
         let lost: Vec<_> = claims
             .iter()
             .filter(|claim| !claim.stands_in(&tags))
