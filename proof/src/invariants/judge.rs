@@ -89,7 +89,9 @@ impl Watch {
                 format!("{instance} was promoted while traffic was on the primary"),
             ));
         }
+        // Another instance of that name is another replica: a person deleted the one that was promoted.
         if let Some(first) = self.promoted
+            && self.promoted_is_there
             && self.now.duration_since(first) < PROMOTION_VOID_AFTER
         {
             // A tag is no lock. RDS refuses a second promotion while the first runs: that closes the gap.
