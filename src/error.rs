@@ -28,6 +28,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those that no rule decides.
+    pub const BESIDE_RULES: [Self; 7] = [
+        Self::EventNotUnderstood,
+        Self::TagWriteFailed,
+        Self::RouteRefused,
+        Self::RouteUnconfirmed,
+        Self::PromotionRefused,
+        Self::PromotionUnconfirmed,
+        Self::VersionConflict,
+    ];
+
     /// The `errorType`, such as `PrimaryUnknown`.
     pub fn name(self) -> String {
         self.code().split('-').map(capitalised).collect()

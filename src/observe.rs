@@ -176,7 +176,10 @@ impl<'a> Observer<'a> {
 
     /// `ListTagsForResource` of the health check, as what the function remembers.
     pub async fn read_memory(&self) -> Evidence<Memory> {
-        memory_of(self.read_tags().await)
+        match self.read_tags().await.and_then(|tags| memory_of(&tags)) {
+            Ok(memory) => Evidence::Read(memory),
+            Err(why) => Evidence::Unreadable(why),
+        }
     }
 
     /// `ListTagsForResource` of the health check, as they stand: tags that make no sense, too.
@@ -334,15 +337,12 @@ async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<T> {
 }
 
 /// What the function remembers by these tags.
-pub fn memory_of(tags: Result<Tags, Blind>) -> Evidence<Memory> {
-    let remembered = tags.and_then(|tags| {
-        let pairs = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        Memory::parse(pairs).map_err(|fault| nonsense(&fault))
-    });
-    match remembered {
-        Ok(memory) => Evidence::Read(memory),
-        Err(why) => Evidence::Unreadable(why),
-    }
+///
+/// # Errors
+/// Which of them makes no sense.
+pub fn memory_of(tags: &Tags) -> Result<Memory, Blind> {
+    let pairs = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Memory::parse(pairs).map_err(|fault| nonsense(&fault))
 }
 
 /// The invocation ran out of time: that says nothing of the service.

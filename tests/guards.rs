@@ -352,7 +352,7 @@ async fn a_standing_refusal_is_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_is_not_carried_out_is_told_and_a_repeated_one_is_not() {
+async fn a_refused_order_is_told_and_one_for_what_stands_already_is_not() {
     let topic = topic();
     let variables = [("NOTIFICATION_TOPIC_ARN", topic.as_str()), ("CONFIRMATIONS", "1")];
     let rig = Rig::new(world(), &variables);

@@ -361,16 +361,7 @@ fn the_table_of_codes_is_the_list_of_rules() {
 #[test]
 fn the_table_of_failures_is_the_list_of_error_types() {
     let rules = RULES.iter().chain(UNREADABLE).filter(|rule| rule.does == Does::Fail);
-    let kinds = [
-        Kind::EventNotUnderstood,
-        Kind::TagWriteFailed,
-        Kind::RouteRefused,
-        Kind::RouteUnconfirmed,
-        Kind::PromotionRefused,
-        Kind::PromotionUnconfirmed,
-        Kind::VersionConflict,
-    ];
-    let names = rules.map(|rule| Kind::Rule(rule.code)).chain(kinds).map(Kind::name);
+    let names = rules.map(|rule| Kind::Rule(rule.code)).chain(Kind::BESIDE_RULES).map(Kind::name);
     let names: BTreeSet<_> = names.chain(["ConfigInvalid".to_owned()]).collect();
     assert_eq!(first_column(&runbook(), "When an invocation fails"), names);
 }

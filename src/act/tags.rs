@@ -61,13 +61,16 @@ impl Actor<'_> {
             return Err(self.not_announced(claims, &why).await);
         }
         let (tags, check) = tokio::join!(self.observer.read_tags(), self.observer.health_check());
-        if tags.as_ref().is_ok_and(|tags| !claims.iter().all(|claim| claim.stands_in(tags))) {
+        let tags = match tags {
+            Ok(tags) => tags,
+            Err(why) => return Err(self.not_announced(claims, &why).await),
+        };
+        if !claims.iter().all(|claim| claim.stands_in(&tags)) {
             return Ok(None);
         }
-        let memory = match memory_of(tags) {
-            Evidence::Read(memory) => memory,
-            Evidence::Unreadable(why) => return Err(self.not_announced(claims, &why).await),
-            Evidence::NotRead => return Ok(None),
+        let memory = match memory_of(&tags) {
+            Ok(memory) => memory,
+            Err(why) => return Err(self.not_announced(claims, &why).await),
         };
         let check = match check {
             Reading::Known(check) => check,
@@ -99,10 +102,8 @@ impl Actor<'_> {
     /// race for the same change may have written over it. Answers in words where it does not stand.
     pub(super) async fn keep(&self, claims: &[Claim]) -> Option<String> {
         let tags = self.observer.read_tags().await.ok()?;
-        if !matches!(memory_of(Ok(tags.clone())), Evidence::Read(_)) {
-            // No invocation writes what makes no sense: a person did, and it stops the next step.
-            return None;
-        }
+        // No invocation writes what makes no sense: a person did, and it stops the next step.
+        memory_of(&tags).ok()?;
         let lost: Vec<_> = claims
             .iter()
             .filter(|claim| !claim.stands_in(&tags))

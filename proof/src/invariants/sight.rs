@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use emulator::{ACCOUNT, Call, Fault, Instance, Outcome, World};
-use rds_route53_failover::memory::Memory;
 use rds_route53_failover::model::CheckState;
+use rds_route53_failover::observe::memory_of;
 
 use super::{Kind, Promise, Violation, Watch};
 
@@ -104,7 +104,7 @@ impl Watch {
     }
 
     fn tags_seen(&self) -> TagsSeen {
-        match Memory::parse(self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))) {
+        match memory_of(&self.tags) {
             Ok(memory) => TagsSeen {
                 paused: memory.pause.as_ref().is_some_and(|pause| pause.in_force(self.now)),
                 readable: true,
