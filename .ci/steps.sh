@@ -69,7 +69,7 @@ step_end_to_end() {
 
 step_benchmark() {
   # Other work on the same cores must not fail it: the README's table is made without `--noise`.
-  BINARY=$bootstrap bench/run --quick --check --noise 2
+  BINARY=$bootstrap lab/bench/run --quick --check --noise 2
 }
 
 step_drill() {

@@ -16,8 +16,7 @@ use rds_route53_failover::report::{Action, Report};
 use serde_json::json;
 
 #[allow(dead_code)]
-#[path = "../examples/ctl/args.rs"]
-mod args;
+use ctl::args;
 
 const ZONED: &[(&str, &str)] =
     &[("HOSTED_ZONE_ID", ZONE), ("RECORD_NAME", RECORD), ("PROMOTE_REPLICA", "true")];

@@ -1,0 +1,351 @@
+//! The client against a stub of Lambda's Invoke API behind which the real function runs over the emulator: what
+//! an operator is told, what is asked, and above all what is not sent.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use bytes::Bytes;
+use clap::Parser;
+use emulator::World;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, world};
+use rds_route53_failover::error::Failure;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use ctl::{args, ask, invoke, show};
+
+/// A deployed function and the requests that reached it.
+struct Deployed {
+    rig: Rig,
+    requests: Mutex<Vec<(String, Value)>>,
+}
+
+/// What a run of the client came to.
+struct Run {
+    exit: i32,
+    out: String,
+    errors: String,
+    payloads: Vec<Value>,
+    path: String,
+}
+
+fn deployed(world: World, variables: &[(&str, &str)]) -> Arc<Deployed> {
+    // The client is a process of its own, so time is real here and nothing may take long.
+    let rig = Rig::new(world, &[&[("CONFIRMATION_INTERVAL", "1ms")], variables].concat());
+    Arc::new(Deployed { rig, requests: Mutex::default() })
+}
+
+impl Deployed {
+    async fn answer(&self, request: hyper::Request<hyper::body::Incoming>) -> hyper::Response<Full<Bytes>> {
+        let path = request.uri().to_string();
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let event: Value = serde_json::from_slice(&body).unwrap();
+        self.requests.lock().unwrap().push((path, event.clone()));
+        let response = hyper::Response::builder().header("content-type", "application/json");
+        let (response, body) = match self.rig.invoke(event).await {
+            Ok(report) => (response, json!(report)),
+            Err(failure @ Failure { .. }) => (
+                response.header("x-amz-function-error", "Unhandled"),
+                json!({"errorType": failure.kind.name(), "errorMessage": failure.to_string()}),
+            ),
+        };
+        response.body(Full::new(Bytes::from(body.to_string()))).unwrap()
+    }
+
+    /// Runs the client against it, with no terminal.
+    async fn run(self: &Arc<Self>, command: &str, arguments: &[&str]) -> Run {
+        let arguments = [&[command, "--function", "orders"], arguments].concat();
+        self.run_as_is(&arguments, |command, url| {
+            command.env("AWS_ENDPOINT_URL_LAMBDA", url).env("AWS_REGION", "us-east-1");
+        })
+        .await
+    }
+
+    async fn run_as_is(self: &Arc<Self>, arguments: &[&str], prepare: impl Fn(&mut Command, &str)) -> Run {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let this = Arc::clone(self);
+        let serving = async {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = service_fn(|request| {
+                    let this = Arc::clone(&this);
+                    async move { Ok::<_, Infallible>(this.answer(request).await) }
+                });
+                let http = hyper::server::conn::http1::Builder::new();
+                // The client going away is no concern of the stub's.
+                let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            }
+        };
+        let mut command = command(arguments);
+        prepare(&mut command, &url);
+        let running = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = tokio::select! {
+            output = running => output.unwrap(),
+            () = serving => unreachable!("the stub serves until the client ends"),
+        };
+        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
+        let path = requests.first().map(|(path, _)| path.clone()).unwrap_or_default();
+        Run { payloads: requests.into_iter().map(|(_, event)| event).collect(), path, ..ended(&output) }
+    }
+}
+
+/// The client with an environment that holds nothing of the machine's.
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ctl"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(Stdio::null());
+    command
+}
+
+fn ended(output: &Output) -> Run {
+    Run {
+        exit: output.status.code().unwrap(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        payloads: Vec::new(),
+        path: String::new(),
+    }
+}
+
+fn world_with(status: &str) -> World {
+    let mut world = world();
+    world.set_status(PRIMARY, status);
+    world
+}
+
+fn flags(function: &Deployed) -> (bool, bool) {
+    let world = function.rig.emulator.world();
+    let check = world.health_check(CHECK).unwrap();
+    (check.disabled, check.inverted)
+}
+
+#[tokio::test]
+async fn status_of_a_healthy_primary_is_a_table_and_exit_code_0() {
+    let function = deployed(world(), &[]);
+    let run = function.run("status", &["--qualifier", "live"]).await;
+    assert_eq!(run.exit, 0, "{}", run.errors);
+    assert_eq!(run.path, "/2015-03-31/functions/orders/invocations?Qualifier=live");
+    for word in ["primary-healthy", PRIMARY, REPLICA, CHECK, "lag 0.5 s", "primary record"] {
+        assert!(run.out.contains(word), "{word} is not in {}", run.out);
+    }
+    assert!(run.out.lines().all(|line| line.chars().count() <= 100), "{}", run.out);
+    assert_eq!(function.rig.emulator.world().writes().count(), 0);
+}
+
+#[tokio::test]
+async fn status_of_an_unhealthy_primary_is_exit_code_1() {
+    let run = deployed(world_with("storage-full"), &[]).run("status", &[]).await;
+    assert_eq!(run.exit, 1);
+    assert!(run.out.contains("storage-full"), "{}", run.out);
+}
+
+#[tokio::test]
+async fn json_is_the_functions_answer_and_nothing_else() {
+    let run = deployed(world(), &[]).run("status", &["--json"]).await;
+    let answer: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(answer["reason"], "primary-healthy");
+    assert_eq!(run.errors, "");
+}
+
+#[tokio::test]
+async fn check_shows_each_failure_with_its_fix_and_is_exit_code_1_until_all_are_mended() {
+    let mut broken = world();
+    broken.set_replication(REPLICA, "error");
+    let run = deployed(broken, &[]).run("check", &[]).await;
+    assert_eq!(run.exit, 1);
+    assert!(run.out.contains("FAIL") && run.out.contains("fix: "), "{}", run.out);
+    let run = deployed(world(), &[]).run("check", &[]).await;
+    assert_eq!(run.exit, 0, "{}", run.out);
+}
+
+#[tokio::test]
+async fn an_order_without_a_terminal_and_without_yes_is_not_even_a_request() {
+    let function = deployed(world_with("storage-full"), &[]);
+    for order in ["failover", "failback"] {
+        let run = function.run(order, &["--reason", "drill"]).await;
+        assert_eq!(run.exit, 2);
+        assert!(run.errors.contains("--yes"), "{}", run.errors);
+        assert!(run.payloads.is_empty());
+    }
+    assert_eq!(flags(&function), (false, false));
+}
+
+#[tokio::test]
+async fn a_failover_and_a_failback_with_yes_are_sent_once_and_move_traffic() {
+    let function = deployed(world_with("storage-full"), &[]);
+    let run = function.run("failover", &["--reason", "disk full", "--yes"]).await;
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.errors);
+    assert_eq!(
+        run.payloads,
+        [
+            json!({"action": "failover", "reason": "disk full", "force": false, "promote": false, "allow_data_loss": false})
+        ]
+    );
+    assert_eq!(flags(&function), (true, true));
+    let again = function.run("failover", &["--reason", "disk full", "--yes"]).await;
+    assert_eq!(again.exit, 0, "what is so already is as ordered: {}", again.out);
+    function.rig.emulator.world().set_status(PRIMARY, "available");
+    let back = function.run("failback", &["--reason", "mended", "--yes"]).await;
+    assert_eq!((back.exit, flags(&function)), (0, (false, false)), "{}", back.out);
+}
+
+#[tokio::test]
+async fn a_refused_order_is_exit_code_1_and_says_why() {
+    let function = deployed(world(), &[]);
+    let run = function.run("failover", &["--reason", "drill", "--yes"]).await;
+    assert_eq!((run.exit, flags(&function)), (1, (false, false)));
+    assert!(run.out.contains("primary-healthy"), "{}", run.out);
+    let forced = function.run("failover", &["--reason", "drill", "--yes", "--force"]).await;
+    assert_eq!((forced.exit, flags(&function)), (0, (true, true)));
+}
+
+#[tokio::test]
+async fn a_promotion_that_a_guard_stops_is_exit_code_1_though_traffic_was_moved() {
+    let mut lagging = world_with("failed");
+    lagging.set_replica_lag(REPLICA, Some(900.0));
+    lagging.advance(lagging.now() + jiff::SignedDuration::from_hours(1));
+    let function = deployed(lagging, &[]);
+    let run = function.run("failover", &["--reason", "dead", "--promote", "--yes"]).await;
+    assert_eq!((run.exit, flags(&function)), (1, (true, true)), "{}", run.out);
+    assert_eq!(function.rig.emulator.world().count("PromoteReadReplica"), 0);
+    let run =
+        function.run("failover", &["--reason", "dead", "--promote", "--allow-data-loss", "--yes"]).await;
+    assert_eq!(run.exit, 0, "{}", run.out);
+    assert_eq!(function.rig.emulator.world().count("PromoteReadReplica"), 1);
+}
+
+#[tokio::test]
+async fn in_observe_mode_an_order_is_not_called_done() {
+    let function = deployed(world_with("failed"), &[("MODE", "observe")]);
+    let run = function.run("failover", &["--reason", "drill", "--yes"]).await;
+    assert_eq!((run.exit, flags(&function)), (1, (false, false)));
+    let run = function.run("pause", &["--reason", "drill"]).await;
+    assert_eq!(run.exit, 1, "{}", run.out);
+}
+
+#[tokio::test]
+async fn pause_and_resume_move_no_traffic_and_so_ask_nothing() {
+    let function = deployed(world(), &[]);
+    let run = function.run("pause", &["--reason", "upgrade", "--for", "2h"]).await;
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.errors);
+    assert_eq!(run.payloads, [json!({"action": "pause", "reason": "upgrade", "for": "2h"})]);
+    assert!(run.out.contains("pause"), "{}", run.out);
+    let run = function.run("resume", &[]).await;
+    assert_eq!((run.exit, run.payloads), (0, vec![json!({"action": "resume"})]));
+}
+
+#[tokio::test]
+async fn a_failed_invocation_is_exit_code_3_with_its_type_and_message() {
+    let function = deployed(world(), &[]);
+    function.rig.emulator.world().console_set_tag(CHECK, "failover:pause", "nonsense");
+    function.rig.emulator.world().set_status(PRIMARY, "failed");
+    let run = function.run("failover", &["--reason", "dead", "--yes"]).await;
+    assert_eq!(run.exit, 3, "{}{}", run.out, run.errors);
+    assert!(run.errors.contains("MemoryUnreadable") && run.errors.contains("nonsense"), "{}", run.errors);
+    let run = function.run("pause", &["--reason", "x", "--for", "soon"]).await;
+    assert_eq!(run.exit, 3);
+    assert!(run.errors.contains("EventNotUnderstood"), "{}", run.errors);
+}
+
+#[tokio::test]
+async fn an_address_where_nobody_listens_is_exit_code_4_and_nothing_was_ordered() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let local = format!("http://{free}");
+    let arguments = ["failover", "--function", "orders", "--reason", "x", "--yes", "--local", &local];
+    let mut command = command(&arguments);
+    let run = ended(&tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap());
+    assert_eq!(run.exit, 4);
+    assert!(run.errors.contains("nothing was ordered"), "{}", run.errors);
+}
+
+#[tokio::test]
+async fn a_local_function_needs_neither_region_nor_credentials() {
+    let function = deployed(world(), &[]);
+    // The address is known only once the stub listens: the environment's endpoint carries it into --local.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let arguments: Vec<String> =
+        ["status", "--function", "rds-route53-failover", "--local", &url].map(str::to_owned).to_vec();
+    let this = Arc::clone(&function);
+    let serving = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = service_fn(|request| {
+            let this = Arc::clone(&this);
+            async move { Ok::<_, Infallible>(this.answer(request).await) }
+        });
+        let _ =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        std::future::pending::<()>().await;
+    };
+    let running = tokio::task::spawn_blocking(move || {
+        Command::new(env!("CARGO_BIN_EXE_ctl"))
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    });
+    let output = tokio::select! { output = running => output.unwrap(), () = serving => unreachable!() };
+    let run = ended(&output);
+    assert_eq!(run.exit, 0, "{}", run.errors);
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2_and_help_tells_the_codes() {
+    for wrong in [
+        &["failover", "--function", "orders", "--yes"][..],
+        &["failover", "--function", "orders", "--yes", "--reason", ""],
+        &["failover", "--function", "orders", "--yes", "--reason", "x", "--allow-data-loss"],
+        &["status"],
+        &["restart", "--function", "orders"],
+    ] {
+        assert_eq!(ended(&command(wrong).output().unwrap()).exit, 2, "{wrong:?}");
+    }
+    let help = ended(&command(&["failover", "--help"]).output().unwrap());
+    assert_eq!(help.exit, 0);
+    assert!(help.out.contains("Exit codes") && help.out.contains("--allow-data-loss"), "{}", help.out);
+}
+
+/// What is asked at a terminal, and whether this answer to it sends the order.
+fn asked(order: &[&str], answer: &str) -> (bool, String) {
+    let common = ["--function", "orders", "--reason", "x"];
+    let args = args::Args::try_parse_from([&["ctl"], order, &common].concat()).unwrap();
+    let status = json!({
+        "primary": {"id": PRIMARY}, "replica": {"id": REPLICA, "lag_seconds": 42.0}, "health_check": {}
+    });
+    let mut out = Vec::new();
+    let sent = ask::confirmed(&args.command, &status, &mut answer.as_bytes(), &mut out).unwrap();
+    (sent, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn a_promotion_is_confirmed_by_the_replicas_name_and_by_nothing_typed_by_habit() {
+    for (answer, expected) in [("yes\n", false), ("y\n", false), ("\n", false), ("", false), (REPLICA, true)]
+    {
+        let (sent, question) = asked(&["failover", "--promote"], answer);
+        assert_eq!(sent, expected, "{answer:?}");
+        assert!(question.contains("IRREVERSIBLE") && question.contains("42 s"), "{question}");
+    }
+}
+
+#[test]
+fn an_order_that_moves_traffic_tells_its_consequences_and_takes_only_yes() {
+    for order in [&["failover"][..], &["failback"], &["failover", "--force"], &["failback", "--force"]] {
+        assert!(asked(order, "yes\n").0);
+        assert!(!asked(order, "y\n").0 && !asked(order, "").0, "{order:?}");
+        assert_eq!(asked(order, "").1.contains("--force"), order.contains(&"--force"));
+        assert!(!asked(order, "").1.contains("IRREVERSIBLE"));
+    }
+}
