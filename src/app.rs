@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ use crate::decide::Order;
 use crate::dns::{self, Lookup};
 use crate::error::Failure;
 use crate::metrics::Metrics;
-use crate::model::CheckState;
+use crate::model::{Change, CheckState, Instance};
 use crate::notify::{self, Note, Sender};
 use crate::observe::{Observer, Probers};
 use crate::reconcile::Reconciler;
@@ -98,12 +98,12 @@ impl App {
             Ok(Request::Action(action)) => self.obey(action, &clock, &mut account).await,
         };
         let mut answered = answered.map_err(|failure| failure.after(&account.actions()));
-        if let Ok(report) = &mut answered {
-            self.look_up(&account, report).await;
-        }
         let failures = self.notify(&account, answered.as_ref().err(), &clock, function_arn).await;
-        if let (Ok(report), Some(failures @ 1..)) = (&mut answered, failures) {
-            report.message = format!("{}; {failures} notification(s) could not be sent", report.message);
+        if let Ok(report) = &mut answered {
+            self.look_up(&account, report, &clock).await;
+            if let Some(failures @ 1..) = failures {
+                report.message = format!("{}; {failures} notification(s) could not be sent", report.message);
+            }
         }
         self.log(&account, &answered, failures, &clock);
         answered
@@ -137,17 +137,17 @@ impl App {
         Ok(Report::of(account, &self.config))
     }
 
-    /// Asks DNS where the record leads: while traffic is on the secondary, and for whoever only reads.
-    async fn look_up(&self, account: &Account, report: &mut Report) {
+    /// Asks DNS where the record leads: while traffic is on the secondary, and for a person who asks.
+    async fn look_up(&self, account: &Account, report: &mut Report, clock: &Clock) {
         let Some(last) = &account.last else { return };
         let forced = last.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy);
-        if !(forced || account.reads_only) {
+        if !(forced || account.was_asked) {
             return;
         }
-        let endpoint = |instance: Option<&crate::model::Instance>| instance?.endpoint.clone();
+        let endpoint = |instance: Option<&Instance>| instance?.endpoint.clone();
         let (primary, secondary) = (endpoint(last.seen.primary()), endpoint(last.seen.replica()));
-        let pair = &self.config.pair;
-        report.dns = dns::answer(&self.lookup, pair, primary.as_deref(), secondary.as_deref()).await;
+        let answer = dns::answer(&self.lookup, &self.config.pair, primary.as_deref(), secondary.as_deref());
+        report.dns = clock.within(answer).await.flatten();
     }
 
     /// Notifies the topic; answers how many notifications could not be sent, where there was one to send.
@@ -168,20 +168,25 @@ impl App {
             return None;
         }
         let sender = Sender::new(&self.config, function_arn);
-        Some(notify::publish(&self.aws, &sender, clock, topic, &notes).await)
+        let mut failures = 0;
+        for note in notes {
+            if !notify::publish(&self.aws, &sender, clock, topic, &note).await {
+                failures += 1;
+            } else if note.standing {
+                self.notified().insert(note.code, clock.now());
+            }
+        }
+        Some(failures)
     }
 
     /// Whether a note is to be sent now: what lasts is not repeated each minute.
     fn is_due(&self, note: &Note, now: Timestamp) -> bool {
-        if !note.standing {
-            return true;
-        }
-        let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = notified.get(&note.code).is_none_or(|last| now.duration_since(*last) >= REMIND_AFTER);
-        if due {
-            notified.insert(note.code.clone(), now);
-        }
-        due
+        let again = |last: &Timestamp| now.duration_since(*last) >= REMIND_AFTER;
+        !note.standing || self.notified().get(&note.code).is_none_or(again)
+    }
+
+    fn notified(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.notified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The one summary line of an invocation, and its metrics.
@@ -193,9 +198,8 @@ impl App {
         clock: &Clock,
     ) {
         let duration_ms = clock.elapsed().as_secs_f64() * 1000.0;
-        let words = |changes: &[crate::model::Change]| {
-            changes.iter().map(|change| change.as_str()).collect::<Vec<_>>().join(" ")
-        };
+        let words =
+            |changes: &[Change]| changes.iter().map(|change| change.as_str()).collect::<Vec<_>>().join(" ");
         match answered {
             Ok(report) => tracing::info!(
                 decision = report.decision,

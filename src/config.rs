@@ -266,13 +266,15 @@ fn contradictions(
         ));
     }
     for symptom in promote_on.into_iter().flatten() {
+        // A word that RDS does not document may be one of tomorrow: a warning, as a function that does not start fails
+        // over nothing.
         if let Symptom::Status(status) = symptom
+            && !matches!(status, Status::Unrecognised(_))
             && policy.health_of(status) != Health::Unhealthy
         {
             faults.push(format!(
-                "{PROMOTE_ON} holds `{status}`, which counts as {}, so it never leads to a promotion: remove it, or add `{status}=unhealthy` to {STATUS_OVERRIDES}{}",
-                policy.health_of(status).as_str(),
-                nearest_hint(status)
+                "{PROMOTE_ON} holds `{status}`, which counts as {}, so it never leads to a promotion: remove it, or add `{status}=unhealthy` to {STATUS_OVERRIDES}",
+                policy.health_of(status).as_str()
             ));
         }
     }
@@ -287,13 +289,24 @@ fn contradictions(
     faults
 }
 
-/// The documented status that is nearest to one that this version does not know, as a hint.
-fn nearest_hint(status: &Status) -> String {
-    nearest(status).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+/// The statuses in the configuration that RDS does not document, each with its variable.
+pub fn undocumented(policy: &Policy) -> impl Iterator<Item = (&'static str, &Status)> {
+    let overrides = policy.overrides.keys().map(|status| (STATUS_OVERRIDES, status));
+    let promote_on = policy.promote_on.iter().filter_map(|symptom| match symptom {
+        Symptom::Status(status) => Some((PROMOTE_ON, status)),
+        Symptom::Missing | Symptom::Unreachable | Symptom::Unresponsive => None,
+    });
+    overrides.chain(promote_on).filter(|(_, status)| matches!(status, Status::Unrecognised(_)))
+}
+
+/// What is said of such a status.
+pub fn undocumented_words(variable: &str, status: &Status) -> String {
+    let nearest = nearest(status).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+    format!("{variable} holds `{status}`, a status that RDS does not document: a typo has no effect{nearest}")
 }
 
 /// The documented status that is nearest to one that this version does not know.
-pub fn nearest(status: &Status) -> Option<&'static Status> {
+fn nearest(status: &Status) -> Option<&'static Status> {
     let Status::Unrecognised(text) = status else { return None };
     Status::ALL
         .iter()
@@ -312,11 +325,8 @@ fn warnings(policy: &Policy, promote_on_is_set: bool) -> Vec<String> {
     {
         warnings.push(format!("{PROMOTE_ON} holds `unreachable`, which needs {ON_PRIMARY_UNREACHABLE}=failover to have any effect"));
     }
-    for status in policy.overrides.keys().filter(|status| matches!(status, Status::Unrecognised(_))) {
-        warnings.push(format!(
-            "{STATUS_OVERRIDES} holds `{status}`, a status that RDS does not document: if it is a typo, it has no effect{}",
-            nearest_hint(status)
-        ));
+    for (variable, status) in undocumented(policy) {
+        warnings.push(undocumented_words(variable, status));
     }
     warnings
 }

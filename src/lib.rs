@@ -40,8 +40,13 @@
 //!     replicas: Vec::new(),
 //!     details: Details::default(),
 //! };
-//! let check =
-//!     HealthCheck { state: CheckState::Normal, version: 1, not_updatable: None, children: Vec::new() };
+//! let check = HealthCheck {
+//!     state: CheckState::Normal,
+//!     version: 1,
+//!     calculated: false,
+//!     not_updatable: None,
+//!     children: Vec::new(),
+//! };
 //! let seen = Observation {
 //!     primary: Some(Reading::Known(primary)),
 //!     replica: None,

@@ -24,7 +24,7 @@ const SAME_PAUSE_SECONDS: i64 = 300;
 impl App {
     /// Reads all and reports what a tick would do, and every row that was considered.
     pub(crate) async fn status(&self, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
-        account.reads_only = true;
+        (account.reads_only, account.was_asked) = (true, true);
         let (mut seen, observer) = self.look_at_all(clock).await;
         self.require_check(&seen)?;
         let streak = self.streak(&seen, clock);
@@ -53,7 +53,7 @@ impl App {
 
     /// Would a failover work now?
     pub(crate) async fn check(&self, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
-        account.reads_only = true;
+        (account.reads_only, account.was_asked) = (true, true);
         let (seen, observer) = self.look_at_all(clock).await;
         let findings = readiness::examine(self.config(), &seen, &observer, clock).await;
         let failed = findings.iter().filter(|finding| finding.level == readiness::Level::Fail).count();

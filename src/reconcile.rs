@@ -14,6 +14,7 @@ use crate::decide::{After, Case, Decision, Effect, Order, Rule, Streak, decide, 
 use crate::diagnosis::Diagnosis;
 use crate::error::{Failure, Kind};
 use crate::facts;
+use crate::memory::{Move, Tag};
 use crate::model::{Change, Evidence, Need, Observation, Reading};
 use crate::observe::Observer;
 use crate::status::Health;
@@ -58,6 +59,8 @@ pub(crate) struct Reconciler<'a> {
     looked: Duration,
     /// When RDS was asked last.
     asked_rds: Duration,
+    /// What claims the last move of traffic that this invocation made.
+    claim: Option<(Tag, Move)>,
 }
 
 impl<'a> Reconciler<'a> {
@@ -88,6 +91,7 @@ impl<'a> Reconciler<'a> {
             looks: 1,
             looked,
             asked_rds: looked,
+            claim: None,
         };
         this.note_health();
         this
@@ -99,12 +103,10 @@ impl<'a> Reconciler<'a> {
     /// A rule that fails, or a change that did not work.
     pub(crate) async fn run(mut self) -> Result<(), Failure> {
         let result = self.reconcile().await;
-        let moved = |made: &Made| matches!(made.change, Change::RouteToSecondary | Change::RouteToPrimary);
         if !self.order.is_tick()
-            && self.account.changes.iter().any(moved)
-            && let (Reading::Known(check), Evidence::Read(memory)) = (&self.seen.check, &self.seen.memory)
+            && let Some((tag, ours)) = &self.claim
         {
-            self.actor.settle_claim(check, memory).await;
+            self.actor.settle_claim(*tag, ours).await;
         }
         result
     }
@@ -129,7 +131,7 @@ impl<'a> Reconciler<'a> {
                 Outcome::Made(switch) => {
                     let promotion_may_follow =
                         change == Change::RouteToSecondary && self.case().promotion_may_follow();
-                    self.made(rule, change, switch);
+                    self.made(rule, change, *switch);
                     if !promotion_may_follow {
                         return self.settle(rule, None);
                     }
@@ -300,7 +302,7 @@ impl<'a> Reconciler<'a> {
         let open = memory.unconfirmed(check, self.clock.now()).map(|(tag, made)| (tag, made.confirmed()));
         let Some((tag, made)) = open else { return };
         match self.actor.confirm(tag, &made).await {
-            Ok(()) if tag == crate::memory::Tag::Routed => memory.routed = Some(made),
+            Ok(()) if tag == Tag::Routed => memory.routed = Some(made),
             Ok(()) => memory.returned = Some(made),
             Err(why) => {
                 tracing::warn!(%why, "an announcement could not be confirmed; the next tick tries again")
@@ -327,6 +329,7 @@ impl<'a> Reconciler<'a> {
             next: rule.next,
             at: self.clock.now(),
         });
+        self.claim = switch.claim.or(self.claim.take());
         self.seen.check = Reading::Known(switch.check);
         self.seen.memory = Evidence::Read(switch.memory);
     }
