@@ -11,7 +11,7 @@ use crate::aws::patiently;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{ANNOUNCED_FOR, By, Memory, Move, Tag};
-use crate::model::{Change, CheckState, HealthCheck, Observation, ReadFailure, Reading};
+use crate::model::{Change, CheckState, Observation, ReadFailure, Reading};
 
 /// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
 const ATTEMPTS: u32 = 3;
