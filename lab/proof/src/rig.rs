@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::door::{self, Door};
+use crate::gate::Gate;
 use crate::invariants::{Kind, Setting, Violation, Watch};
 
 /// The primary of the standard world.
@@ -190,6 +191,22 @@ impl Rig {
         self.app = app(config, &self.emulator, door::client(&self.door), &self.environment, &self.metrics);
     }
 
+    /// Another execution environment of the same function: invocations that overlap never share one.
+    pub fn environment(&self) -> App {
+        app(
+            config(&self.environment),
+            &self.emulator,
+            door::client(&self.door),
+            &self.environment,
+            &self.metrics,
+        )
+    }
+
+    /// Holds every call of an invocation at this gate from now on, or none any more.
+    pub(crate) fn hold_calls(&self, gate: Option<Arc<Gate>>) {
+        self.door.hold(gate);
+    }
+
     /// One invocation with a deadline of 15 minutes, or as long as Lambda allows.
     ///
     /// # Errors
@@ -206,11 +223,22 @@ impl Rig {
     /// # Panics
     /// If a promise was broken, unless the rig is [`tolerant`](Rig::tolerant).
     pub async fn invoke_within(&self, event: Value, timeout: Duration) -> Result<Report, Failure> {
+        self.invoke_in(&self.app, event, timeout).await
+    }
+
+    /// One invocation in another execution environment, made by [`Rig::environment`].
+    ///
+    /// # Errors
+    /// As the function fails.
+    ///
+    /// # Panics
+    /// As [`Rig::invoke_within`].
+    pub async fn invoke_in(&self, app: &App, event: Value, timeout: Duration) -> Result<Report, Failure> {
         let now = self.time.now();
         let deadline = now + SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
         let kind = Kind::of(&event);
         let payload = event.to_string();
-        let handled = self.app.handle(payload.as_bytes(), Clock::start(now, Some(deadline)), Some(FUNCTION));
+        let handled = app.handle(payload.as_bytes(), Clock::start(now, Some(deadline)), Some(FUNCTION));
         let result = self.door.attribute(kind, handled).await;
         if let Err(violation) = self.check()
             && !self.tolerant
