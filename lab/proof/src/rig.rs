@@ -72,7 +72,7 @@ pub fn world() -> World {
 }
 
 /// The same around other instances of these names.
-pub(crate) fn world_of(primary: Instance, replica: Instance) -> World {
+pub fn world_of(primary: Instance, replica: Instance) -> World {
     let mut world = World::new();
     world.advance(origin());
     let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
@@ -214,6 +214,12 @@ impl Rig {
         result
     }
 
+    /// Lets something else handle an invocation, with AWS clients whose calls are held against the promises, too.
+    pub async fn invoke_other<F: Future>(&self, kind: Kind, handler: impl FnOnce(&SdkConfig) -> F) -> F::Output {
+        let sdk = sdk(door::client(&self.door), &self.environment);
+        self.door.attribute(kind, handler(&sdk)).await
+    }
+
     /// One tick.
     ///
     /// # Errors
@@ -248,14 +254,9 @@ fn setting(config: &Config) -> Setting {
     }
 }
 
-fn app(
-    config: Config,
-    http: SharedHttpClient,
-    environment: &BTreeMap<String, String>,
-    metrics: &Arc<Mutex<Vec<Value>>>,
-) -> App {
+fn sdk(http: SharedHttpClient, environment: &BTreeMap<String, String>) -> SdkConfig {
     let region = environment.get("AWS_REGION").cloned().unwrap_or_else(|| REGION.to_owned());
-    let sdk = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BEHAVIOUR())
         .http_client(http)
         .sleep_impl(TokioSleep::new())
@@ -264,8 +265,16 @@ fn app(
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
             Credentials::for_tests(),
         ))
-        .build();
-    let aws = Aws::new(sdk, &config.policy);
+        .build()
+}
+
+fn app(
+    config: Config,
+    http: SharedHttpClient,
+    environment: &BTreeMap<String, String>,
+    metrics: &Arc<Mutex<Vec<Value>>>,
+) -> App {
+    let aws = Aws::new(sdk(http, environment), &config.policy);
     let lines = Arc::clone(metrics);
     App::new(config, aws, move |line| {
         if let Ok(line) = serde_json::from_str(line) {
