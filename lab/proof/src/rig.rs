@@ -78,7 +78,7 @@ pub fn world() -> World {
 }
 
 /// The same around other instances of these names.
-pub(crate) fn world_of(primary: Instance, replica: Instance) -> World {
+pub fn world_of(primary: Instance, replica: Instance) -> World {
     let mut world = World::new();
     world.advance(origin());
     let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
@@ -248,6 +248,16 @@ impl Rig {
         result
     }
 
+    /// Lets something else handle an invocation, with AWS clients whose calls are held against the promises, too.
+    pub async fn invoke_other<F: Future>(
+        &self,
+        kind: Kind,
+        handler: impl FnOnce(&SdkConfig) -> F,
+    ) -> F::Output {
+        let sdk = sdk(door::client(&self.door), &self.environment);
+        self.door.attribute(kind, handler(&sdk)).await
+    }
+
     /// One tick.
     ///
     /// # Errors
@@ -293,15 +303,9 @@ fn resolve(emulator: &Emulator, name: &str) -> BTreeSet<IpAddr> {
     BTreeSet::from([IpAddr::from(Ipv4Addr::from(0x0a00_0000 | (number & 0x00ff_ffff)))])
 }
 
-fn app(
-    config: Config,
-    emulator: &Emulator,
-    http: SharedHttpClient,
-    environment: &BTreeMap<String, String>,
-    metrics: &Arc<Mutex<Vec<Value>>>,
-) -> App {
+fn sdk(http: SharedHttpClient, environment: &BTreeMap<String, String>) -> SdkConfig {
     let region = environment.get("AWS_REGION").cloned().unwrap_or_else(|| REGION.to_owned());
-    let sdk = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BEHAVIOUR())
         .http_client(http)
         .sleep_impl(TokioSleep::new())
@@ -310,8 +314,17 @@ fn app(
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
             Credentials::for_tests(),
         ))
-        .build();
-    let aws = Aws::new(sdk, &config.pair);
+        .build()
+}
+
+fn app(
+    config: Config,
+    emulator: &Emulator,
+    http: SharedHttpClient,
+    environment: &BTreeMap<String, String>,
+    metrics: &Arc<Mutex<Vec<Value>>>,
+) -> App {
+    let aws = Aws::new(sdk(http, environment), &config.pair);
     let lines = Arc::clone(metrics);
     let names = emulator.clone();
     let lookup = Box::new(move |name: String| {
