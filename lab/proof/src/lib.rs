@@ -6,6 +6,7 @@
 //! - [`simulation`]: seeded random worlds.
 
 mod door;
+mod gate;
 pub mod invariants;
 pub mod rig;
 pub mod simulation;
