@@ -118,7 +118,7 @@ impl WriteOutcome {
         match answer {
             None => Self::Unknown(out_of_time()),
             Some(Ok(_)) => Self::Accepted,
-            // A server's error may carry any code, also behind an update that was made.
+            // A server's error may carry any code, even after the update was made.
             Some(Err(error)) if !was_refused(&error) => Self::Unknown(failure_of(&error)),
             Some(Err(error)) if error.as_service_error().is_some_and(is_conflict) => {
                 Self::Conflict(failure_of(&error))

@@ -79,7 +79,7 @@
 //! | observe | [`observe`], [`probe`], [`dns`], [`aws`] | how the world is read, and what an error of AWS means |
 //! | decide | [`decide`], [`diagnosis`], [`replica`], [`lag`] | what the evidence says, and what follows: all policy is here |
 //! | act | [`act`], [`memory`] | how a change is announced, made, read back and confirmed |
-//! | report | [`account`], [`report`], [`facts`], [`metrics`], [`notify`], [`error`] | what a person and a machine are told |
+//! | report | [`account`], [`report`], [`facts`], [`metrics`], [`notify`], [`error`] | what a person and a machine get to know |
 //!
 //! [`reconcile`] drives them; [`app`] is one invocation; [`orders`] are the actions that move no traffic; [`readiness`]
 //! is the `check`. [`config`], [`policy`], [`model`], [`status`], [`text`] and [`clock`] are shared. The pure core

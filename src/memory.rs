@@ -300,7 +300,7 @@ impl fmt::Display for Pause {
     }
 }
 
-/// Takes `name=value` and the space behind it off the front.
+/// Takes `name=value` and the space after it off the front.
 fn field<'a>(text: &'a str, name: &str) -> Result<(&'a str, &'a str), ()> {
     let text = text.strip_prefix(name).and_then(|text| text.strip_prefix('=')).ok_or(())?;
     let (value, rest) = text.split_once(' ').unwrap_or((text, ""));

@@ -36,7 +36,7 @@ pub struct Note {
     pub standing: bool,
 }
 
-/// What an invocation has to tell: every change, and what was refused or failed.
+/// What an invocation has to notify of: every change, and what was refused or failed.
 pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> Vec<Note> {
     let case = account.last.as_ref().map(|last| last.case(&config.pair));
     let stake = case.as_ref().and_then(|case| case.at_stake()).map(|stake| stake.to_string());

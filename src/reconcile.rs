@@ -223,8 +223,8 @@ impl<'a> Reconciler<'a> {
         let policy = &self.app.config().pair.policy;
         let Some(interval) = policy.watch else { return false };
         // What it takes to confirm an outage and to act on it.
-        let rest = policy.interval * policy.confirmations
-            + self.app.time_of_a_look(LOOK) * policy.confirmations
+        let rest = policy.interval * policy.confirmations.saturating_sub(1)
+            + self.app.time_of_a_look(LOOK)
             + reserve::LOOK;
         while rule.effect == (Effect::Stay { notify: false }) && self.case().may_watch() {
             let wait = self.until_due(interval);
