@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::account::{Account, Last, Made, Step};
 use crate::act::{Actor, Direction, Outcome, Switch};
-use crate::app::App;
 use crate::clock::{Clock, reserve};
 use crate::config::Mode;
+use crate::context::Context;
 use crate::decide::{After, Case, Decision, Effect, Order, Rule, Streak, decide, explain};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Failure, Kind};
@@ -21,9 +21,6 @@ use crate::status::Health;
 
 /// More observations than any confirmation takes: two symptoms that take turns must not keep an invocation alive.
 const MAX_LOOKS: u32 = 250;
-
-/// What one look takes when all goes well.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// How often the world may change under a decision before the invocation gives up.
 const MAX_RACES: u32 = 3;
@@ -42,9 +39,23 @@ enum Proposal {
     Nothing(&'static Rule, Option<&'static str>),
 }
 
-/// Brings one pair to where it should be, within one invocation.
-pub(crate) struct Reconciler<'a> {
-    app: &'a App,
+/// Brings the pair to where it should be, as far as that goes within one invocation.
+///
+/// # Errors
+/// A rule that fails, or a change that did not work.
+pub async fn reconcile(
+    context: &Context,
+    clock: Clock,
+    order: Order,
+    reason: Option<&str>,
+    account: &mut Account,
+) -> Result<(), Failure> {
+    Reconciler::begin(context, clock, order, reason, account).await.run().await
+}
+
+/// One pair within one invocation.
+struct Reconciler<'a> {
+    context: &'a Context,
     observer: Observer<'a>,
     actor: Actor<'a>,
     clock: Clock,
@@ -65,21 +76,21 @@ pub(crate) struct Reconciler<'a> {
 
 impl<'a> Reconciler<'a> {
     /// Makes the first look.
-    pub(crate) async fn begin(
-        app: &'a App,
+    async fn begin(
+        context: &'a Context,
         clock: Clock,
         order: Order,
         reason: Option<&'a str>,
         account: &'a mut Account,
     ) -> Self {
-        let pair = &app.config().pair;
-        let observer = app.observer(clock);
-        let actor = Actor::new(app.aws(), pair, observer, clock);
+        let pair = &context.config.pair;
+        let observer = context.observer(clock);
+        let actor = Actor::new(&context.aws, pair, observer, clock);
         let looked = clock.elapsed();
         let seen = observer.look().await;
         let streak = Streak::new(&Diagnosis::of(&seen, pair), clock.now());
         let mut this = Self {
-            app,
+            context,
             observer,
             actor,
             clock,
@@ -98,10 +109,7 @@ impl<'a> Reconciler<'a> {
     }
 
     /// Observes, decides and acts until there is nothing more to do now.
-    ///
-    /// # Errors
-    /// A rule that fails, or a change that did not work.
-    pub(crate) async fn run(mut self) -> Result<(), Failure> {
+    async fn run(mut self) -> Result<(), Failure> {
         let result = self.reconcile().await;
         if !self.order.is_tick()
             && let Some((tag, ours)) = &self.claim
@@ -123,7 +131,7 @@ impl<'a> Reconciler<'a> {
                     return self.settle(rule, why);
                 }
             };
-            if self.app.config().mode == Mode::Observe {
+            if self.context.config.mode == Mode::Observe {
                 self.leave(rule, "");
                 return self.settle(rule, None);
             }
@@ -180,12 +188,12 @@ impl<'a> Reconciler<'a> {
             let wait = match after {
                 After::Nothing => Duration::ZERO,
                 // From the beginning of the last look: probes that time out must not stretch the confirmation.
-                After::Interval => self.until_due(self.app.config().pair.policy.interval),
+                After::Interval => self.until_due(self.context.config.pair.policy.interval),
             };
             if self.looks != self.streak.length || self.looks >= MAX_LOOKS {
                 return Proposal::Nothing(rule, Some("the primary's health changed within this invocation"));
             }
-            if !self.clock.allows(wait + self.app.time_of_a_look(LOOK)) {
+            if !self.clock.allows(wait + self.context.time_of_a_look()) {
                 return Proposal::Nothing(
                     rule,
                     Some("the invocation's deadline leaves no time to observe again"),
@@ -220,11 +228,11 @@ impl<'a> Reconciler<'a> {
 
     /// Looks at the primary again and again until the next tick is due; `true` once there is something to decide.
     async fn watch(&mut self, rule: &Rule) -> bool {
-        let policy = &self.app.config().pair.policy;
+        let policy = &self.context.config.pair.policy;
         let Some(interval) = policy.watch else { return false };
         // What it takes to confirm an outage and to act on it.
         let rest = policy.interval * policy.confirmations.saturating_sub(1)
-            + self.app.time_of_a_look(LOOK)
+            + self.context.time_of_a_look()
             + reserve::LOOK;
         while rule.effect == (Effect::Stay { notify: false }) && self.case().may_watch() {
             let wait = self.until_due(interval);
@@ -263,14 +271,14 @@ impl<'a> Reconciler<'a> {
 
     fn saw(&mut self, seen: Observation) {
         self.seen = seen;
-        let diagnosis = Diagnosis::of(&self.seen, &self.app.config().pair);
+        let diagnosis = Diagnosis::of(&self.seen, &self.context.config.pair);
         self.streak = self.streak.and(&diagnosis, self.clock.now());
         self.looks += 1;
         self.note_health();
     }
 
     fn note_health(&mut self) {
-        let looks = &self.app.healthy_looks;
+        let looks = &self.context.healthy_looks;
         if self.streak.health == Health::Healthy {
             looks.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -292,7 +300,7 @@ impl<'a> Reconciler<'a> {
     /// Confirms the announcement of a change that is seen made: the invocation that made it may have died. A note, no
     /// change; so it is written while paused, too.
     async fn confirm_what_was_made(&mut self) {
-        if self.app.config().mode == Mode::Observe {
+        if self.context.config.mode == Mode::Observe {
             return;
         }
         let (Reading::Known(check), Evidence::Read(memory)) = (&self.seen.check, &mut self.seen.memory)
@@ -311,7 +319,7 @@ impl<'a> Reconciler<'a> {
     }
 
     fn case(&self) -> Case<'_> {
-        Case::new(&self.seen, self.streak.clone(), self.order, &self.app.config().pair, self.clock.now())
+        Case::new(&self.seen, self.streak.clone(), self.order, &self.context.config.pair, self.clock.now())
     }
 
     fn made(&mut self, rule: &'static Rule, change: Change, switch: Switch) {
