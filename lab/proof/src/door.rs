@@ -134,7 +134,7 @@ impl HttpConnector for Watched {
                 door.watch().called(number, &world);
             }
             if let (Some((gate, id)), Poll::Ready(answer)) = (passed, &first) {
-                gate.heard(id, &digest(answer));
+                gate.heard(id, &(door.emulator.now(), digest(answer)));
             }
             match first {
                 Poll::Ready(answer) => answer,
