@@ -1,28 +1,13 @@
-"""The two servers that both handlers talk to: Lambda's Runtime API, and AWS answering from canned XML."""
+"""The servers that both handlers talk to: Lambda's Runtime API, an application to probe, and the emulator of AWS."""
 
 import asyncio
+import collections
 import json
+import pathlib
 import re
+import ssl
+import subprocess
 import time
-import urllib.parse
-
-CHECK = "11111111-2222-3333-4444-555555555555"
-
-RDS = """<DescribeDBInstancesResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><DescribeDBInstancesResult>\
-<DBInstances><DBInstance><DBInstanceIdentifier>{name}</DBInstanceIdentifier><DBInstanceClass>db.m7g.large\
-</DBInstanceClass><Engine>postgres</Engine><DBInstanceStatus>available</DBInstanceStatus><Endpoint><Address>{name}\
-.example.com</Address><Port>5432</Port></Endpoint><AllocatedStorage>100</AllocatedStorage><BackupRetentionPeriod>7\
-</BackupRetentionPeriod><MultiAZ>false</MultiAZ>{source}<DBInstanceArn>arn:aws:rds:us-east-1:123456789012:db:{name}\
-</DBInstanceArn></DBInstance></DBInstances></DescribeDBInstancesResult><ResponseMetadata><RequestId>1</RequestId>\
-</ResponseMetadata></DescribeDBInstancesResponse>"""
-SOURCE = """<ReadReplicaSourceDBInstanceIdentifier>orders-primary</ReadReplicaSourceDBInstanceIdentifier><StatusInfos>\
-<DBInstanceStatusInfo><StatusType>read replication</StatusType><Normal>true</Normal><Status>replicating</Status>\
-</DBInstanceStatusInfo></StatusInfos>"""
-ROUTE53 = f"""<?xml version="1.0" encoding="UTF-8"?><GetHealthCheckResponse \
-xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HealthCheck><Id>{CHECK}</Id><CallerReference>bench\
-</CallerReference><HealthCheckConfig><Type>CALCULATED</Type><Inverted>false</Inverted><Disabled>false</Disabled>\
-<HealthThreshold>0</HealthThreshold></HealthCheckConfig><HealthCheckVersion>1</HealthCheckVersion></HealthCheck>\
-</GetHealthCheckResponse>"""
 
 
 class Server:
@@ -50,30 +35,82 @@ class Server:
             writer.close()
 
 
-class Endpoint(Server):
-    """RDS, Route 53 and the probed application, each answer `delay` seconds after its request."""
+class Application(Server):
+    """What the probes ask: it answers `delay` seconds after a request."""
 
     def __init__(self, delay):
         self.delay = delay
-        self.calls = []
 
     async def answer(self, method, path, body):
         await asyncio.sleep(self.delay)
-        if path == "/":
-            form = dict(urllib.parse.parse_qsl(body.decode()))
-            self.calls.append(form["Action"])
-            name = form["DBInstanceIdentifier"]
-            text = RDS.format(name=name, source=SOURCE if name == "orders-replica" else "")
-        elif path == f"/2013-04-01/healthcheck/{CHECK}" and method == "GET":
-            self.calls.append("GetHealthCheck")
-            text = ROUTE53
-        elif path == "/primary":
-            self.calls.append("probe")
-            return 200, {}, b""
-        else:
-            self.calls.append(f"{method} {path}")
-            return 500, {}, b""
-        return 200, {"content-type": "text/xml"}, text.encode()
+        return 200, {}, b""
+
+
+class Emulator:
+    """The project's own AWS, answering `delay` seconds after each request."""
+
+    def __init__(self, binary, delay):
+        self.binary, self.delay = binary, delay
+
+    async def start(self):
+        self._process = await asyncio.create_subprocess_exec(
+            self.binary, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        hello = json.loads(await self._process.stdout.readline())
+        self.url, self.environment = hello["url"], hello["environment"]
+        await self.say(f"delay {round(self.delay * 1000)}")
+        return self
+
+    async def say(self, command):
+        """The one line that a command answers."""
+        self._process.stdin.write(command.encode() + b"\n")
+        await self._process.stdin.drain()
+        return (await self._process.stdout.readline()).decode().strip()
+
+    async def calls(self):
+        """How often each operation was called since the last time."""
+        return collections.Counter(json.loads(await self.say("count")))
+
+    async def stop(self):
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+
+class TlsRelay:
+    """TLS in front of a plain server, with a certificate that `ca` vouches for."""
+
+    def __init__(self, port, folder):
+        self._port, self.ca = port, pathlib.Path(folder) / "ca.pem"
+        key = pathlib.Path(folder) / "key.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+             "-keyout", key, "-out", self.ca, "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost"],
+            check=True, capture_output=True,
+        )
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._context.load_cert_chain(self.ca, key)
+
+    async def start(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+        self.url = "https://localhost:%d" % self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def _serve(self, reader, writer):
+        upstream, downstream = await asyncio.open_connection("127.0.0.1", self._port)
+        await asyncio.gather(pump(reader, downstream), pump(upstream, writer))
+
+
+async def pump(source, sink):
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    except (ConnectionError, asyncio.CancelledError):
+        pass
+    finally:
+        sink.close()
 
 
 class RuntimeApi(Server):
