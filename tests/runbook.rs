@@ -352,7 +352,8 @@ fn every_command_line_in_the_documents_is_one_that_the_client_takes() {
 fn payload(line: &str) -> serde_json::Value {
     let words = words(line);
     let after = |option: &str| {
-        let at = words.iter().position(|word| word == option).unwrap_or_else(|| panic!("no {option}: {line}"));
+        let at =
+            words.iter().position(|word| word == option).unwrap_or_else(|| panic!("no {option}: {line}"));
         words[at + 1].as_str()
     };
     assert_eq!(after("--cli-read-timeout"), "900", "{line}");
@@ -398,8 +399,12 @@ fn a_change_of_parameters_touches_neither_template_nor_code_and_names_parameters
     let template =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
     let runbook = runbook();
-    assert!(!runbook.lines().any(|line| line.starts_with("sam ")), "a deployment in the middle of an incident");
-    let commands: Vec<_> = runbook.lines().filter(|line| line.starts_with("aws cloudformation update-stack")).collect();
+    assert!(
+        !runbook.lines().any(|line| line.starts_with("sam ")),
+        "a deployment in the middle of an incident"
+    );
+    let commands: Vec<_> =
+        runbook.lines().filter(|line| line.starts_with("aws cloudformation update-stack")).collect();
     assert!(commands.len() >= 2);
     for command in commands {
         assert!(command.contains("--use-previous-template") && !command.contains("--template-"), "{command}");

@@ -7,7 +7,8 @@ use crate::show::{lines, text};
 
 /// What must be typed to send it. A promotion is confirmed with the replica's name: nobody types that by habit.
 pub fn consent(command: &Command, status: &Value) -> String {
-    let promotes = matches!(command, Command::Failover(Failover { promote, planned, .. }) if *promote || *planned);
+    let promotes =
+        matches!(command, Command::Failover(Failover { promote, planned, .. }) if *promote || *planned);
     match text(&status["replica"]["id"]) {
         _ if !promotes => "yes".to_owned(),
         id if id.is_empty() => "promote".to_owned(),
@@ -52,7 +53,8 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
             if *promote {
                 let lag = status["replica"]["lag_seconds"].as_f64();
                 let lag = lag.map_or_else(|| "unknown".to_owned(), |lag| format!("{lag} s"));
-                let writes = if available { ", and whatever clients still write over open connections" } else { "" };
+                let writes =
+                    if available { ", and whatever clients still write over open connections" } else { "" };
                 all.push(format!(
                     "IRREVERSIBLE: {replica} is promoted and leaves {primary} for good. What it has not received is lost: at least its lag ({lag}){writes}."
                 ));
@@ -74,13 +76,12 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
             }
             all.push("A cooldown does not hold you up: it binds automatic failovers only.".to_owned());
             all.push(
-                "The answer takes seconds, or up to a minute or so while the function confirms an outage.".to_owned(),
+                "The answer takes seconds, or up to a minute or so while the function confirms an outage."
+                    .to_owned(),
             );
         }
         Command::Failback { force, .. } => {
-            all.push(format!(
-                "DNS answers with the primary record again ({primary}), for reads and writes."
-            ));
+            all.push(format!("DNS answers with the primary record again ({primary}), for reads and writes."));
             all.push("No automatic failover follows for the length of COOLDOWN.".to_owned());
             if *force {
                 all.push(format!(
@@ -88,7 +89,11 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
                 ));
             }
         }
-        Command::Status(_) | Command::Check(_) | Command::Pause { .. } | Command::Resume(_) | Command::Tick(_) => {}
+        Command::Status(_)
+        | Command::Check(_)
+        | Command::Pause { .. }
+        | Command::Resume(_)
+        | Command::Tick(_) => {}
     }
     all
 }
@@ -155,7 +160,11 @@ fn refusals(command: &Command, status: &Value) -> Vec<String> {
                 "The health check was set outside this function. To take that back, pass --force.",
             );
         }
-        Command::Status(_) | Command::Check(_) | Command::Pause { .. } | Command::Resume(_) | Command::Tick(_) => {}
+        Command::Status(_)
+        | Command::Check(_)
+        | Command::Pause { .. }
+        | Command::Resume(_)
+        | Command::Tick(_) => {}
     }
     all
 }

@@ -62,7 +62,10 @@ static MYSQL: Way = Way {
         OPEN_TRANSACTIONS,
         "read_only does not bind users with CONNECTION_ADMIN or SUPER, and RDS's master user has the former: an application that logs in as the master user keeps writing. super_read_only would bind them; RDS does not let you set it.",
     ],
-    compare: &["SHOW MASTER STATUS;  -- primary; from 8.4: SHOW BINARY LOG STATUS", "SHOW REPLICA STATUS\\G  -- replica"],
+    compare: &[
+        "SHOW MASTER STATUS;  -- primary; from 8.4: SHOW BINARY LOG STATUS",
+        "SHOW REPLICA STATUS\\G  -- replica",
+    ],
     equal: "Relay_Source_Log_File and Exec_Source_Log_Pos on the replica are the file and position of the primary.",
     undo: &[READ_ONLY_0],
     after: "It takes writes once promoted. Check: SELECT @@global.read_only; must be 0.",

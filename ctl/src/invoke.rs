@@ -84,7 +84,9 @@ impl<'a> Function<'a> {
         } else if value["decision"].is_string() {
             Answer::Done(value)
         } else {
-            Answer::Lost("The answer is not one of rds-route53-failover: is this the right function?".to_owned())
+            Answer::Lost(
+                "The answer is not one of rds-route53-failover: is this the right function?".to_owned(),
+            )
         }
     }
 
@@ -133,10 +135,11 @@ impl<'a> Function<'a> {
     fn refusal(&self, code: &str, message: &str) -> String {
         let common = self.command.common();
         match code {
-            "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidSignatureException"
-            | "IncompleteSignatureException" | "MissingAuthenticationTokenException" => {
-                advice(common, &format!("{code}: {message}"))
-            }
+            "ExpiredTokenException"
+            | "UnrecognizedClientException"
+            | "InvalidSignatureException"
+            | "IncompleteSignatureException"
+            | "MissingAuthenticationTokenException" => advice(common, &format!("{code}: {message}")),
             "AccessDeniedException" => format!(
                 "{code}: {message}. You need lambda:InvokeFunction on this function; `aws sts get-caller-identity` shows who you are."
             ),

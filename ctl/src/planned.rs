@@ -37,7 +37,9 @@ pub async fn walk(
     };
     out.write_all(show::table("status", &report).as_bytes())?;
     if let Some(why) = unsuited(&report) {
-        return nothing_sent(&format!("{why} The planned way starts with a healthy primary in service, and a replica."));
+        return nothing_sent(&format!(
+            "{why} The planned way starts with a healthy primary in service, and a replica."
+        ));
     }
     list(&mut out, "1. Stop the writes on the primary", way.stop)?;
     list(&mut out, "What it costs, and can't do", way.limits)?;
@@ -53,19 +55,30 @@ pub async fn walk(
         Err(Interrupted(_)) => return leave("You stopped before the request was sent.", way),
     };
     show::say(&mut out, &lag)?;
-    list(&mut out, "Compare the two sides: 0 s behind means that all it received is applied, no more", way.compare)?;
+    list(
+        &mut out,
+        "Compare the two sides: 0 s behind means that all it received is applied, no more",
+        way.compare,
+    )?;
     list(&mut out, "Nothing is lost when", &[way.equal])?;
     let expected = ask::consent(command, &report);
-    let question = format!("3. Type `{expected}` to fail over and promote it, irreversibly; anything else to leave: ");
+    let question =
+        format!("3. Type `{expected}` to fail over and promote it, irreversibly; anything else to leave: ");
     if asked(&question).await? != Some(expected) {
         return leave("You left before the request was sent.", way);
     }
     let exit = send(function, command).await?;
     if exit == Exit::Done {
         list(&mut out, "4. On the promoted instance", &[way.after])?;
-        show::say(&mut out, "Leave the old primary as it is: it is stale. Go on with docs/runbook.md, \"The replica was promoted\".")?;
+        show::say(
+            &mut out,
+            "Leave the old primary as it is: it is stale. Go on with docs/runbook.md, \"The replica was promoted\".",
+        )?;
     } else {
-        show::say(&mut out, "The primary still refuses writes. If nothing was promoted (see status), undo that:")?;
+        show::say(
+            &mut out,
+            "The primary still refuses writes. If nothing was promoted (see status), undo that:",
+        )?;
         list(&mut out, "Undo", way.undo)?;
     }
     Ok(exit)
@@ -79,7 +92,10 @@ fn unsuited(report: &Value) -> Option<String> {
     } else if replica["role"] != "replica" {
         Some("There is no replica that replicates from this primary.".to_owned())
     } else if check["state"] != "normal" {
-        Some(format!("The health check is `{}`, so traffic is not plainly on the primary.", text(&check["state"])))
+        Some(format!(
+            "The health check is `{}`, so traffic is not plainly on the primary.",
+            text(&check["state"])
+        ))
     } else if primary["health"] != "healthy" {
         Some(format!("The primary is `{}`.", text(&primary["health"])))
     } else {
@@ -136,7 +152,8 @@ fn list(out: &mut impl Write, head: &str, items: &[&str]) -> io::Result<()> {
     writeln!(out, "\n{head}:")?;
     for item in items {
         // What is pasted into a shell or a client stays one line.
-        let pasted = item.starts_with(|c: char| c.is_ascii_uppercase()) && item.contains(';') || item.starts_with("aws ");
+        let pasted = item.starts_with(|c: char| c.is_ascii_uppercase()) && item.contains(';')
+            || item.starts_with("aws ");
         let pasted = pasted || item.starts_with("EXEC ") || item.starts_with("SHOW ");
         if pasted { writeln!(out, "  {item}")? } else { write!(out, "{}", lines("  - ", item))? }
     }

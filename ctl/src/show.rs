@@ -42,7 +42,13 @@ pub fn answer(
             write!(errors, "{}", lines("  ", &text(&failure["errorMessage"])))?;
             // Lambda's own words, not the function's: it was ended from outside.
             if !command.reads() && (kind.contains("Timedout") || kind.starts_with("Runtime.")) {
-                say(errors, &format!("It was cut off, and may have changed something before. Run `{}`.", status_command(command)))?;
+                say(
+                    errors,
+                    &format!(
+                        "It was cut off, and may have changed something before. Run `{}`.",
+                        status_command(command)
+                    ),
+                )?;
             }
             say(errors, "What it means and what to do: docs/runbook.md, \"When an invocation fails\".")?;
             Ok(Exit::Failed)
@@ -115,7 +121,11 @@ pub fn table(title: &str, report: &Value) -> String {
         [("Unhealthy", "unhealthy_since"), ("Routed", "routed_at"), ("Promoted", "promoted_at")]
     {
         if let Some(time) = report["times"][field].as_str() {
-            row(&mut out, label, &format!("{}{time}", if field == "unhealthy_since" { "since " } else { "at " }));
+            row(
+                &mut out,
+                label,
+                &format!("{}{time}", if field == "unhealthy_since" { "since " } else { "at " }),
+            );
         }
     }
     let actions: Vec<String> = report["actions"].as_array().into_iter().flatten().map(text).collect();
@@ -131,7 +141,9 @@ fn automatic(report: &Value) -> &'static str {
     let holds = |code: &str| {
         let rules = report["rules"].as_array();
         report["reason"] == code
-            || rules.is_some_and(|rules| rules.iter().any(|rule| rule["code"] == code && rule["applies"] == "yes"))
+            || rules.is_some_and(|rules| {
+                rules.iter().any(|rule| rule["code"] == code && rule["applies"] == "yes")
+            })
     };
     if report["mode"] == "observe" {
         "OFF: MODE=observe, the function changes nothing"

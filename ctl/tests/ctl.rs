@@ -174,7 +174,11 @@ async fn an_order_without_a_terminal_and_without_yes_is_not_even_a_request() {
     for order in ["failover", "failback"] {
         let run = function.run(order, &["--reason", "drill"]).await;
         assert_eq!(run.exit, 5);
-        assert!(run.errors.contains("Nothing was sent") && run.errors.contains("Pass --yes"), "{}", run.errors);
+        assert!(
+            run.errors.contains("Nothing was sent") && run.errors.contains("Pass --yes"),
+            "{}",
+            run.errors
+        );
         assert!(run.payloads.is_empty());
     }
     assert_eq!(flags(&function), (false, false));
@@ -185,12 +189,7 @@ async fn a_failover_and_a_failback_with_yes_are_sent_once_and_move_traffic() {
     let function = deployed(world_with("storage-full"), &[]);
     let run = function.run("failover", &["--reason", "disk full", "--yes"]).await;
     assert_eq!(run.exit, 0, "{}{}", run.out, run.errors);
-    assert_eq!(
-        run.payloads,
-        [
-            json!({"action": "failover", "reason": "disk full"})
-        ]
-    );
+    assert_eq!(run.payloads, [json!({"action": "failover", "reason": "disk full"})]);
     assert_eq!(flags(&function), (true, true));
     let again = function.run("failover", &["--reason", "disk full", "--yes"]).await;
     assert_eq!(again.exit, 0, "what is so already is as ordered: {}", again.out);
