@@ -103,9 +103,15 @@ fn doing(command: &Command, passed: Duration) -> String {
         Command::Status(_) => "reading RDS, Route 53 and the probes",
         Command::Check(_) => "examining instances, records, probes and permissions",
         Command::Pause { .. } | Command::Resume(_) => "reading all, then writing a tag",
-        _ if seconds < 3 => "reading RDS, Route 53 and the probes",
-        _ if seconds < 60 => "confirming what it saw, or setting the flags",
-        _ => "retrying throttled or failed AWS calls",
+        Command::Failover(_) | Command::Failback { .. } | Command::Tick(_) if seconds < 3 => {
+            "reading RDS, Route 53 and the probes"
+        }
+        Command::Failover(_) | Command::Failback { .. } | Command::Tick(_) if seconds < 60 => {
+            "confirming what it saw, or setting the flags"
+        }
+        Command::Failover(_) | Command::Failback { .. } | Command::Tick(_) => {
+            "retrying throttled or failed AWS calls"
+        }
     };
     format!("probably {probably}; Ctrl-C stops the waiting only")
 }
