@@ -28,45 +28,37 @@
 //! # }
 //! ```
 
-mod alarm;
-mod cbor;
 mod cloudwatch;
-mod dns;
+mod doors;
 mod emulator;
 mod faults;
-mod front;
-mod health;
-mod inprocess;
-mod instance;
-mod lifecycle;
-mod metric;
+mod limits;
 mod rds;
-mod rds_describe;
-mod rds_events;
 mod record;
+mod requests;
 mod route53;
-mod server;
 mod sns;
-mod tags;
 mod wire;
 mod world;
-mod zone;
 
-pub use alarm::{Alarm, AlarmState, Comparison};
-pub use dns::{Answer, DnsClient};
+pub use cloudwatch::alarm::{Alarm, AlarmState, Comparison};
+pub use cloudwatch::metric::Dimensions;
+pub use doors::tcp::Server;
 pub use emulator::Emulator;
 pub use faults::{Fault, Faults, On};
-pub use health::{HealthCheck, InsufficientData};
-pub use instance::{Instance, Source, StatusInfo};
-pub use lifecycle::Promotion;
-pub use metric::Dimensions;
-pub use rds_events::RdsEvent;
+pub use limits::{Limit, Limits};
+pub use rds::agent::{Task, Work};
+pub use rds::events::RdsEvent;
+pub use rds::instance::{Instance, Source, StatusInfo};
+pub use rds::lifecycle::Promotion;
 pub use record::{Actor, Call, Change, Event, Outcome};
-pub use server::Server;
+pub use requests::Reply;
+pub use route53::check::{HealthCheck, InsufficientData};
+pub use route53::dns::{Answer, DnsClient};
+pub use route53::zone::{Alias, Failover, RecordSet};
 pub use sns::Message;
 pub use wire::Service;
-pub use world::{Reply, World};
-pub use zone::{Failover, RecordSet};
+pub use world::World;
 
 /// The account that owns everything.
 pub const ACCOUNT: &str = "123456789012";

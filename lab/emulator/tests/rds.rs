@@ -168,37 +168,6 @@ async fn an_instance_with_a_replica_cannot_be_stopped_and_one_without_comes_back
 }
 
 #[tokio::test]
-async fn a_forced_failover_needs_multi_az_and_leaves_events_without_their_id() {
-    let mut world = world();
-    let (emulator, clock) = {
-        world.instance_mut("orders-primary").unwrap().multi_az = true;
-        emulator(world)
-    };
-    let clients = inprocess(&emulator);
-    let reboot = |id: &str| clients.rds.reboot_db_instance().db_instance_identifier(id).force_failover(true);
-    let refused = reboot("orders-replica").send().await.unwrap_err();
-    assert_eq!(refused.code(), Some("InvalidParameterCombination"));
-    reboot("orders-primary").send().await.unwrap();
-    assert_eq!(status(&clients, "orders-primary").await, "rebooting");
-    clock.pass(60);
-    assert_eq!(status(&clients, "orders-primary").await, "available");
-    let events = clients
-        .rds
-        .describe_events()
-        .source_identifier("orders-primary")
-        .source_type(aws_sdk_rds::types::SourceType::DbInstance)
-        .event_categories("failover")
-        .duration(10)
-        .send()
-        .await
-        .unwrap();
-    let messages: Vec<_> = events.events().iter().map(|e| e.message().unwrap()).collect();
-    assert_eq!(messages, ["A Multi-AZ failover has started", "A Multi-AZ failover has completed"]);
-    let refused = clients.rds.describe_events().source_identifier("orders-primary").send().await;
-    assert_eq!(refused.unwrap_err().code(), Some("InvalidParameterCombination"));
-}
-
-#[tokio::test]
 async fn after_a_rename_the_old_identifier_is_not_found_and_the_replica_follows_the_new_one() {
     let (emulator, clock) = emulator(world());
     let clients = inprocess(&emulator);

@@ -195,15 +195,3 @@ async fn an_upsert_replaces_a_record_and_a_create_of_a_present_one_is_refused() 
         assert_eq!(refused.code(), Some("InvalidChangeBatch"));
     }
 }
-
-#[tokio::test]
-async fn the_status_of_a_check_says_what_it_finds_and_nothing_of_its_flags() {
-    let mut world = world();
-    world.console_set_flags(CHECK, true, true);
-    let (emulator, _) = emulator(world);
-    let clients = inprocess(&emulator);
-    let status = clients.route53.get_health_check_status().health_check_id(CHECK);
-    let status = status.send().await.unwrap();
-    let report = status.health_check_observations()[0].status_report().unwrap();
-    assert!(report.status().unwrap().starts_with("Success"));
-}
