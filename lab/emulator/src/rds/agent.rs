@@ -13,6 +13,18 @@ pub enum Task {
     Start,
 }
 
+impl Task {
+    /// `promote`, `stop` or `start`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Stop => "stop",
+            Self::Start => "start",
+        }
+    }
+}
+
 /// An accepted request that waits for an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
