@@ -1,7 +1,9 @@
 //! Real SDK clients against the emulator.
 
 use aws_sdk_rds::config::retry::RetryConfig;
-use aws_sdk_rds::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use aws_sdk_rds::config::{
+    BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use emulator::{Emulator, HealthCheck, Instance, RecordSet, World};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -74,6 +76,8 @@ macro_rules! client {
             .region(Region::new($region.to_owned()))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
             .retry_config($retry)
+            // It goes by the real clock, which runs on while the simulated one is far ahead.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client($http)
             .endpoint_url($url)
             .build();
