@@ -18,14 +18,7 @@ pub enum Fault {
     /// A 5xx status (500 `InternalFailure`, 503 `ServiceUnavailable`); not carried out.
     Server(u16),
     /// Any other error of the service; not carried out.
-    Error {
-        /// HTTP status.
-        status: u16,
-        /// Error code.
-        code: Cow<'static, str>,
-        /// Text for a person.
-        message: Cow<'static, str>,
-    },
+    Error { status: u16, code: Cow<'static, str>, message: Cow<'static, str> },
     /// No answer ever, the connection stays open; not carried out.
     Hang,
     /// The connection is reset; not carried out.
@@ -44,14 +37,7 @@ pub enum Fault {
     /// Carried out, and answered with a 5xx status.
     AppliedThenServer(u16),
     /// Carried out, and answered with any other error.
-    AppliedThenError {
-        /// HTTP status.
-        status: u16,
-        /// Error code.
-        code: Cow<'static, str>,
-        /// Text for a person.
-        message: Cow<'static, str>,
-    },
+    AppliedThenError { status: u16, code: Cow<'static, str>, message: Cow<'static, str> },
     /// Carried out, and answered 200 with well-formed XML that has a root and nothing in it.
     Emptied,
     /// Carried out, and answered with so many bytes: the answer, and blanks after it.
@@ -163,7 +149,6 @@ pub struct On {
 }
 
 impl On {
-    /// Every call.
     #[must_use]
     pub fn any() -> Self {
         Self::default()

@@ -27,7 +27,6 @@ pub(crate) struct Sns {
 
 /// A published message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Message {
     pub time: Timestamp,
     pub topic: String,

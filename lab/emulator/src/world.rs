@@ -83,7 +83,6 @@ impl Default for World {
 }
 
 impl World {
-    /// An empty one.
     #[must_use]
     pub fn new() -> Self {
         Self {

@@ -39,7 +39,6 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -27,7 +27,6 @@ impl Task {
 
 /// An accepted request that waits for an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Work {
     /// The ARN; every method that takes an identifier takes it, too.
     pub instance: String,

@@ -22,7 +22,6 @@ pub struct RdsEvent {
     pub id: String,
     /// Such as `failover`.
     pub categories: Vec<String>,
-    /// For a person.
     pub message: String,
     /// When it happened. [`World::push_event`] sets it, if it is the epoch.
     pub time: Timestamp,

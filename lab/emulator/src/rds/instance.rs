@@ -8,12 +8,7 @@ use crate::ACCOUNT;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// An instance; described by its identifier in the same region, by its ARN across regions.
-    Instance {
-        /// The source's region.
-        region: String,
-        /// The source's identifier.
-        id: String,
-    },
+    Instance { region: String, id: String },
     /// A Multi-AZ DB cluster.
     Cluster(String),
 }
@@ -40,7 +35,6 @@ impl StatusInfo {
 /// A database instance. Start from [`Instance::new`] or [`Instance::replica_of`] and set what
 /// differs by struct update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Instance {
     pub region: String,
     pub id: String,

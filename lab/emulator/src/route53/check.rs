@@ -9,9 +9,7 @@ use crate::world::World;
 /// What a `CLOUDWATCH_METRIC` check counts as while its metric has too little data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InsufficientData {
-    /// `Healthy`
     Healthy,
-    /// `Unhealthy`
     Unhealthy,
     /// `LastKnownStatus`; healthy before there was one.
     LastKnownStatus,
@@ -33,7 +31,6 @@ impl InsufficientData {
 
 /// A health check. Start from a constructor and set what differs by struct update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct HealthCheck {
     pub id: String,
     /// `HTTP`, `TCP`, `CALCULATED`, `CLOUDWATCH_METRIC`, `RECOVERY_CONTROL`, …
@@ -110,7 +107,6 @@ impl World {
         self.route53.checks.push(check);
     }
 
-    /// The health check of this id.
     #[must_use]
     pub fn health_check(&self, id: &str) -> Option<&HealthCheck> {
         self.route53.checks.iter().find(|check| check.id == id)

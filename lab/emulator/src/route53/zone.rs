@@ -8,7 +8,6 @@ use crate::world::World;
 
 /// Which of two failover records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Failover {
     Primary,
     Secondary,
@@ -34,7 +33,6 @@ pub struct Alias {
 
 /// A resource record set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct RecordSet {
     /// Ends with a dot once it is in a zone.
     pub name: String,
@@ -122,7 +120,6 @@ pub(crate) struct Zone {
 }
 
 impl World {
-    /// Adds a hosted zone.
     pub fn add_zone(&mut self, id: &str, name: &str, records: impl IntoIterator<Item = RecordSet>) {
         let mut records: Vec<_> =
             records.into_iter().map(|record| RecordSet { name: absolute(&record.name), ..record }).collect();
