@@ -2,12 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::metric::{Dimensions, Statistics};
+use super::metric::{Dimensions, Statistics};
 use crate::world::World;
 
-/// The state of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum AlarmState {
     Ok,
     Alarm,
@@ -17,19 +15,14 @@ pub enum AlarmState {
 /// When a datapoint breaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
-    /// `GreaterThanThreshold`
     Greater,
-    /// `GreaterThanOrEqualToThreshold`
     GreaterOrEqual,
-    /// `LessThanThreshold`
     Less,
-    /// `LessThanOrEqualToThreshold`
     LessOrEqual,
 }
 
 /// A metric alarm that ignores missing data: it keeps its state.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct Alarm {
     pub region: String,
     pub name: String,
@@ -96,7 +89,6 @@ impl Alarm {
 }
 
 impl World {
-    /// Adds an alarm.
     pub fn add_alarm(&mut self, alarm: Alarm) {
         self.cloudwatch.alarms.push(alarm);
     }

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::alarm::AlarmState;
+use crate::cloudwatch::alarm::AlarmState;
 use crate::record::{Actor, Change};
 use crate::world::World;
 
 /// What a `CLOUDWATCH_METRIC` check counts as while its metric has too little data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InsufficientData {
-    /// `Healthy`
     Healthy,
-    /// `Unhealthy`
     Unhealthy,
     /// `LastKnownStatus`; healthy before there was one.
     LastKnownStatus,
@@ -33,7 +31,6 @@ impl InsufficientData {
 
 /// A health check. Start from a constructor and set what differs by struct update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct HealthCheck {
     pub id: String,
     /// `HTTP`, `TCP`, `CALCULATED`, `CLOUDWATCH_METRIC`, `RECOVERY_CONTROL`, …
@@ -103,14 +100,13 @@ impl HealthCheck {
 }
 
 impl World {
-    /// Adds a health check.
+    /// Adds a health check as it is; the rules for a creation are those of `CreateHealthCheck`.
     pub fn add_health_check(&mut self, check: HealthCheck) {
         let flags = (check.disabled, check.inverted);
         self.route53.effective.insert(check.id.clone(), flags);
         self.route53.checks.push(check);
     }
 
-    /// The health check of this id.
     #[must_use]
     pub fn health_check(&self, id: &str) -> Option<&HealthCheck> {
         self.route53.checks.iter().find(|check| check.id == id)

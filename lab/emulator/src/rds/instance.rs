@@ -8,12 +8,7 @@ use crate::ACCOUNT;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// An instance; described by its identifier in the same region, by its ARN across regions.
-    Instance {
-        /// The source's region.
-        region: String,
-        /// The source's identifier.
-        id: String,
-    },
+    Instance { region: String, id: String },
     /// A Multi-AZ DB cluster.
     Cluster(String),
 }
@@ -40,7 +35,6 @@ impl StatusInfo {
 /// A database instance. Start from [`Instance::new`] or [`Instance::replica_of`] and set what
 /// differs by struct update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Instance {
     pub region: String,
     pub id: String,
@@ -112,8 +106,11 @@ impl Instance {
         arn(&self.region, &self.id)
     }
 
+    /// A terminated replica still names its source, but is none of its replicas any more.
     pub(crate) fn replicates_from(&self, other: &Self) -> bool {
-        matches!(&self.source, Some(Source::Instance { region, id })
+        let terminated = self.status_infos.iter().any(|info| info.status == "terminated");
+        !terminated
+            && matches!(&self.source, Some(Source::Instance { region, id })
             if *region == other.region && *id == other.id)
     }
 }
