@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use emulator::{Fault, On, World};
-use proof::rig::{PRIMARY, REPLICA};
+use proof::rig::{self, PRIMARY, REPLICA};
 
-use super::world;
 
 /// The changes that the function makes, by their words in the response.
 pub const TO_SECONDARY: &str = "route-to-secondary";
@@ -86,7 +85,7 @@ pub enum Expect {
     EndsOn(&'static str),
     /// Clients can write at the end.
     WritesAtEnd(bool),
-    /// No client wrote to a primary behind a promoted replica.
+    /// No client wrote to a primary whose replica had been promoted.
     NoStaleWrites,
     /// An invocation crashed.
     Crash,
@@ -109,7 +108,7 @@ pub struct Scenario {
     pub variables: Vec<(&'static str, &'static str)>,
     /// Whether `HEALTH_ENDPOINTS` names three ports.
     pub probed: bool,
-    /// Makes the world ten minutes before the start.
+    /// Makes the world, as it is at the start.
     pub world: fn() -> World,
     /// The replica's lag then, in seconds.
     pub lag: f64,
@@ -133,7 +132,7 @@ impl Scenario {
             minutes,
             variables: Vec::new(),
             probed: false,
-            world: world::same_region,
+            world: rig::world,
             lag: 0.5,
             handlers: vec![Handler::Function],
             steps: Vec::new(),

@@ -3,13 +3,13 @@
 use emulator::RdsEvent;
 use proof::rig::{CHECK, PRIMARY, REPLICA};
 
-use super::faulty;
-use super::scenario::Deed::{Order, Probes, RdsEvent as Event, Serves, World};
-use super::scenario::Expect::{
+mod faulty;
+use crate::scenario::Deed::{Order, Probes, RdsEvent as Event, Serves, World};
+use crate::scenario::Expect::{
     Actions, DnsNeverMoved, EndsOn, NoStaleWrites, NothingChanged, Promotions, Reason, WritesAtEnd,
 };
-use super::scenario::{Deed, PROMOTE, Scenario, TO_PRIMARY, TO_SECONDARY, lag_climbs, primary};
-use super::world;
+use crate::scenario::{Deed, PROMOTE, Scenario, TO_PRIMARY, TO_SECONDARY, lag_climbs, primary};
+use crate::world;
 
 const REPLICA_ELSEWHERE: &str = "arn:aws:rds:us-west-2:123456789012:db:orders-replica";
 
