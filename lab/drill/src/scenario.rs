@@ -10,6 +10,7 @@ use proof::rig::{self, PRIMARY, REPLICA};
 pub const TO_SECONDARY: &str = "route-to-secondary";
 pub const TO_PRIMARY: &str = "route-to-primary";
 pub const PROMOTE: &str = "promote-replica";
+pub const FENCE: &str = "fence-primary";
 
 /// Who is invoked each minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub enum Expect {
     WritesAtEnd(bool),
     /// No client wrote to a primary whose replica had been promoted.
     NoStaleWrites,
+    /// A response or a notification contains these words.
+    Says(&'static str),
     /// An invocation crashed.
     Crash,
     /// Every promise of `proof::invariants` was kept. Expected of the function always.

@@ -83,6 +83,14 @@ impl Ending {
         }
     }
 
+    /// Its words for a person.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Answered { message, .. } | Self::Failed { message, .. } => message,
+            Self::Crashed => "",
+        }
+    }
+
     /// Whether it names a code: as the reason, or as a further one in the message.
     pub fn names(&self, code: &str) -> bool {
         match self {

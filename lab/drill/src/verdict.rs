@@ -96,6 +96,11 @@ fn verdict(expect: &Expect, run: &Run, world: &World) -> Verdict {
             let calls = run.totals.read_calls + run.totals.write_calls;
             (format!("every promise was kept, checked at each of {calls} calls"), true)
         }
+        Expect::Says(words) => {
+            let said = endings().any(|ending| ending.message().contains(words));
+            let published = world.messages().iter().any(|message| format!("{message:?}").contains(words));
+            (format!("a person reads \"{words}\""), said || published)
+        }
         Expect::Crash => (
             "an invocation was cut off half-way".to_owned(),
             run.events.iter().any(|event| {

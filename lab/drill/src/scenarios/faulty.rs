@@ -13,7 +13,7 @@ use crate::world::{self, OTHER_REGION};
 const PRIMARY_ELSEWHERE: &str = "arn:aws:rds:us-west-2:123456789012:db:orders-primary";
 
 /// Calls fail, or their answers are lost.
-pub(super) fn calls() -> Vec<Scenario> {
+pub fn calls() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "throttled-api",
@@ -98,7 +98,7 @@ pub(super) fn calls() -> Vec<Scenario> {
 }
 
 /// What RDS says is not what is so.
-pub(super) fn evidence() -> Vec<Scenario> {
+pub fn evidence() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "grey-failure",

@@ -1,9 +1,12 @@
 //! The scenarios. The first is the one that plays without a word.
 
+pub mod faulty;
+pub mod fence;
+pub mod triggers;
+
 use emulator::RdsEvent;
 use proof::rig::{CHECK, PRIMARY, REPLICA};
 
-mod faulty;
 use crate::scenario::Deed::{Order, Probes, RdsEvent as Event, Serves, World};
 use crate::scenario::Expect::{
     Actions, DnsNeverMoved, EndsOn, NoStaleWrites, NothingChanged, Promotions, Reason, WritesAtEnd,
@@ -15,7 +18,7 @@ const REPLICA_ELSEWHERE: &str = "arn:aws:rds:us-west-2:123456789012:db:orders-re
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    [outages(), promotions(), patience(), people(), faulty::calls(), faulty::evidence()].concat()
+    [outages(), promotions(), patience(), people(), faulty::calls(), faulty::evidence(), vec![triggers::two_triggers()]].concat()
 }
 
 fn outages() -> Vec<Scenario> {
