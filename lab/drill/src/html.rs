@@ -6,7 +6,7 @@ use super::cli::Played;
 use super::scenario::Handler;
 use super::svg;
 use super::text::{clock, counted, ending, failed, long, since, summary, told, written};
-use super::timeline::{CallLine, Ending, Event, Invocation, Fate, Run, What};
+use super::timeline::{CallLine, Ending, Event, Fate, Invocation, Run, What};
 
 /// The page.
 pub fn page(all: &[Played<'_>]) -> String {
@@ -55,7 +55,11 @@ fn pill(outcome: Fate) -> &'static str {
 
 fn overview(to: &mut String, all: &[Played<'_>]) {
     let heads = ["Detected", "DNS moved", "Promoted", "Reads failed", "Writes failed", "Calls"];
-    add!(to, "<section><h2>{}</h2><table class=\"cards\"><thead><tr><th>Scenario</th>", escape(&summary(all).1));
+    add!(
+        to,
+        "<section><h2>{}</h2><table class=\"cards\"><thead><tr><th>Scenario</th>",
+        escape(&summary(all).1)
+    );
     for head in heads {
         add!(to, "<th class=\"number\">{head}</th>");
     }
@@ -145,8 +149,15 @@ fn key(to: &mut String) {
 fn outages(to: &mut String, run: &Run) {
     let totals = &run.totals;
     for outage in &totals.outages {
-        let over = outage.over.map_or_else(|| "not over at the end".to_owned(), |over| format!("to {}", clock(over)));
-        add!(to, "<h3>Outage from {} {over} ({})</h3><table class=\"legs\">", clock(outage.began), long(outage.length()));
+        let over = outage
+            .over
+            .map_or_else(|| "not over at the end".to_owned(), |over| format!("to {}", clock(over)));
+        add!(
+            to,
+            "<h3>Outage from {} {over} ({})</h3><table class=\"legs\">",
+            clock(outage.began),
+            long(outage.length())
+        );
         for (at, says) in outage.legs() {
             let (at, since) = (clock(at), since(outage.began, at));
             add!(to, "<tr><td>{at}</td><td class=\"number\">{since}</td><td>{says}</td></tr>");
@@ -182,7 +193,10 @@ fn verdicts(to: &mut String, run: &Run) {
     }
     if run.held() {
         for (promise, count) in &run.broken {
-            add!(to, "<li class=\"warn\">breaks the promise {promise} {count} times; this function keeps it</li>");
+            add!(
+                to,
+                "<li class=\"warn\">breaks the promise {promise} {count} times; this function keeps it</li>"
+            );
         }
     }
     let class = match run.fate() {
@@ -207,9 +221,11 @@ fn describe(event: &Event) -> (&'static str, String) {
     match &event.what {
         What::Story { .. } => ("", format!("<b>{}</b>", escape(&text))),
         What::Invocation(invocation) => (label, invoked(invocation)),
-        What::Rds { .. } | What::Console { .. } | What::Metric { .. } | What::Dns { .. } | What::Clients { .. } => {
-            (label, escape(&text))
-        }
+        What::Rds { .. }
+        | What::Console { .. }
+        | What::Metric { .. }
+        | What::Dns { .. }
+        | What::Clients { .. } => (label, escape(&text)),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use emulator::{Fault, On, World};
-use proof::rig::{self, PRIMARY, REPLICA};
+use proof::rig::{PRIMARY, REPLICA};
 
+use super::world;
 
 /// The changes that the function makes, by their words in the response.
 pub const TO_SECONDARY: &str = "route-to-secondary";
@@ -135,7 +136,7 @@ impl Scenario {
             minutes,
             variables: Vec::new(),
             probed: false,
-            world: rig::world,
+            world: world::same_region,
             lag: 0.5,
             handlers: vec![Handler::Function],
             steps: Vec::new(),

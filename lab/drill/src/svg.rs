@@ -93,7 +93,8 @@ fn axis(picture: &mut Picture, bottom: f64, height: f64) {
             TOP - 4.0,
             bottom + 66.0
         ));
-        if minute % picture.format.step == 0 && (minutes <= 12 || minute % 2 == 0 || picture.format.step > 1) {
+        if minute % picture.format.step == 0 && (minutes <= 12 || minute % 2 == 0 || picture.format.step > 1)
+        {
             picture.add(format_args!(
                 r#"<text class="tick" x="{x:.1}" y="{:.1}">{minute}</text>"#,
                 height - 4.0

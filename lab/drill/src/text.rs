@@ -8,7 +8,7 @@ use textwrap::{Options, fill, wrap};
 use super::cli::Played;
 use super::scenario::{Handler, Scenario};
 use super::strip::strip;
-use super::timeline::{CallLine, Ending, Event, Invocation, Fate, Run, What};
+use super::timeline::{CallLine, Ending, Event, Fate, Invocation, Run, What};
 
 /// Columns of text.
 pub const WIDTH: usize = 80;
@@ -51,7 +51,11 @@ pub fn put(out: &mut impl Write, indent: &str, label: &str, style: Style, text: 
     let rest = " ".repeat(textwrap::core::display_width(indent) + textwrap::core::display_width(label));
     let width = WIDTH - rest.len();
     for (index, line) in wrap(text, width).iter().enumerate() {
-        if index == 0 { write!(out, "{indent}{label}")? } else { write!(out, "{rest}")? }
+        if index == 0 {
+            write!(out, "{indent}{label}")?
+        } else {
+            write!(out, "{rest}")?
+        }
         writeln!(out, "{style}{line}{style:#}")?;
     }
     Ok(())
@@ -129,7 +133,9 @@ pub fn told(what: &What) -> (&'static str, String, Style) {
         What::Story { text } => ("│", text.clone(), BOLD),
         What::Rds { instance, text } => ("RDS", format!("{instance}: {text}"), WARN),
         What::Console { text } => ("console", text.clone(), WARN),
-        What::Metric { asks: true } => ("metric", "RouteToSecondary is 1: asks for the secondary".to_owned(), BLUE),
+        What::Metric { asks: true } => {
+            ("metric", "RouteToSecondary is 1: asks for the secondary".to_owned(), BLUE)
+        }
         What::Metric { asks: false } => ("metric", "RouteToSecondary is 0 again".to_owned(), BLUE),
         What::Dns { instance } => ("DNS", format!("answers {instance} from now on"), BLUE),
         What::Clients { instance, reads, writes } => (
@@ -267,8 +273,10 @@ fn outages(run: &Run, out: &mut impl Write) -> io::Result<()> {
         if outage.rerouted.is_none()
             && let Some(over) = outage.over
         {
-            let seen = if outage.detected.is_some() { "DNS stayed" } else { "DNS stayed; not seen as an outage" };
-            let text = format!("{} to {} ({}): {seen}", clock(outage.began), clock(over), long(outage.length()));
+            let seen =
+                if outage.detected.is_some() { "DNS stayed" } else { "DNS stayed; not seen as an outage" };
+            let text =
+                format!("{} to {} ({}): {seen}", clock(outage.began), clock(over), long(outage.length()));
             put(out, "  ", "Outage ", PLAIN, &text)?;
             continue;
         }
@@ -292,7 +300,11 @@ fn outages(run: &Run, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "    {BAD}{:<8}{stale} of writes to a stale primary{BAD:#}", "lost")?;
     }
     let (reads, writes) = (totals.read_calls, totals.write_calls);
-    writeln!(out, "  {DIM}{} invocations, {reads} reading and {writes} writing calls{DIM:#}", totals.invocations)
+    writeln!(
+        out,
+        "  {DIM}{} invocations, {reads} reading and {writes} writing calls{DIM:#}",
+        totals.invocations
+    )
 }
 
 fn verdicts(run: &Run, out: &mut impl Write) -> io::Result<()> {
@@ -303,13 +315,20 @@ fn verdicts(run: &Run, out: &mut impl Write) -> io::Result<()> {
             (true, Handler::Function) => ("✓ ", GOOD),
             (true, Handler::Recipe) => ("· ", PLAIN),
         };
-        let text = if verdict.held { verdict.says.clone() } else { format!("NOT AS EXPECTED: {}", verdict.says) };
+        let text =
+            if verdict.held { verdict.says.clone() } else { format!("NOT AS EXPECTED: {}", verdict.says) };
         put(out, "  ", mark, style, &text)?;
     }
     if run.held() && !run.broken.is_empty() {
         let broken: Vec<_> =
             run.broken.iter().map(|(promise, count)| format!("{promise} ×{count}")).collect();
-        put(out, "  ", "! ", WARN, &format!("breaks promises that this function keeps: {}", broken.join(", ")))?;
+        put(
+            out,
+            "  ",
+            "! ",
+            WARN,
+            &format!("breaks promises that this function keeps: {}", broken.join(", ")),
+        )?;
     }
     let (mark, style, text) = ending(run);
     put(out, "  ", mark, style, &text)
@@ -321,7 +340,8 @@ pub fn ending(run: &Run) -> (&'static str, Style, String) {
         Fate::Unexpected => ("✗ ", BAD, "not as expected".to_owned()),
         Fate::Served => ("✓ ", GOOD, "clients are served at the end".to_owned()),
         Fate::Unserved => {
-            let fate = format!("at the end reads are {}, writes are {}", run.last("reads"), run.last("writes"));
+            let fate =
+                format!("at the end reads are {}, writes are {}", run.last("reads"), run.last("writes"));
             ("! ", if run.last("reads") == "served" { WARN } else { BAD }, fate)
         }
     }
@@ -367,7 +387,9 @@ pub fn summary(all: &[Played<'_>]) -> (Style, String) {
     let unserved = all.iter().filter(|played| played.fate() == Fate::Unserved).count();
     let mut text = format!("{held} of {} scenarios are as expected", all.len());
     if unserved > 0 {
-        text.push_str(&format!("; {unserved} of them (!) leave clients waiting for a person, as they should"));
+        text.push_str(&format!(
+            "; {unserved} of them (!) leave clients waiting for a person, as they should"
+        ));
     }
     (if held == all.len() { GOOD } else { BAD }, text)
 }

@@ -11,8 +11,9 @@ use super::timeline::{Ending, Run, Totals, Verdict, What};
 
 /// Adds up a run.
 pub fn total(run: &mut Run, world: &World, start: Timestamp) {
-    let lasted =
-        |track: &str, value: &str| run.track(track).map_or(0.0, |track| track.seconds(value, 0.0, run.seconds));
+    let lasted = |track: &str, value: &str| {
+        run.track(track).map_or(0.0, |track| track.seconds(value, 0.0, run.seconds))
+    };
     let calls = || run.invocations().flat_map(|(_, invocation)| &invocation.calls);
     run.totals = Totals {
         outages: outages(run, world, start),

@@ -18,6 +18,11 @@ fn in_regions(primary: &str, replica: &str) -> World {
     rig::world_of(primary, replica)
 }
 
+/// Primary and replica in the function's region.
+pub fn same_region() -> World {
+    in_regions(REGION, REGION)
+}
+
 /// A Multi-AZ primary.
 pub fn multi_az() -> World {
     let primary = Instance { multi_az: true, ..Instance::new(REGION, PRIMARY) };
@@ -37,7 +42,7 @@ pub fn primary_in_another_region() -> World {
 
 /// The switch has a child: a check of the function's metric, which turns it unhealthy without a call.
 pub fn two_paths() -> World {
-    let mut world = in_regions(REGION, REGION);
+    let mut world = same_region();
     world.add_health_check(HealthCheck::metric(BY_METRIC, REGION, ALARM));
     if let Some(check) = world.health_check_mut(CHECK) {
         *check =

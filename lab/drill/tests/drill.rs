@@ -70,7 +70,9 @@ fn every_scenario_is_as_expected_and_the_page_about_them_needs_nothing_else() {
     assert_eq!(code, HELD, "{out}{err}");
     assert!(err.is_empty(), "{err}");
     assert!(!out.contains('\x1b'), "colours without a terminal");
-    no_wider_than_80(&out.lines().filter(|line| !line.starts_with("Report: ")).collect::<Vec<_>>().join("\n"));
+    no_wider_than_80(
+        &out.lines().filter(|line| !line.starts_with("Report: ")).collect::<Vec<_>>().join("\n"),
+    );
 
     let page = std::fs::read_to_string(&file).unwrap();
     for name in names() {

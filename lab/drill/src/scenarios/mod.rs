@@ -18,7 +18,16 @@ const REPLICA_ELSEWHERE: &str = "arn:aws:rds:us-west-2:123456789012:db:orders-re
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    [outages(), promotions(), patience(), people(), faulty::calls(), faulty::evidence(), vec![triggers::two_triggers()]].concat()
+    [
+        outages(),
+        promotions(),
+        patience(),
+        people(),
+        faulty::calls(),
+        faulty::evidence(),
+        vec![triggers::two_triggers()],
+    ]
+    .concat()
 }
 
 fn outages() -> Vec<Scenario> {

@@ -19,11 +19,11 @@ pub fn two_triggers() -> Scenario {
         10,
     )
     .with("PROMOTE_REPLICA", "true")
-    .at((2, 0), "The primary fails beyond repair, and RDS says so at once", [
-        primary("failed"),
-        lag_climbs(),
-        RdsEvent(PRIMARY, "RDS-EVENT-0031"),
-    ])
+    .at(
+        (2, 0),
+        "The primary fails beyond repair, and RDS says so at once",
+        [primary("failed"), lag_climbs(), RdsEvent(PRIMARY, "RDS-EVENT-0031")],
+    )
     .moral("Both invocations find the outage. One announces and moves; the other finds it done.")
     .expect([Actions(&[TO_SECONDARY, PROMOTE]), Promotions(1), EndsOn(REPLICA), WritesAtEnd(true)])
 }
@@ -69,12 +69,15 @@ pub fn function_cut_off() -> Scenario {
     .with("FAILOVER_DB_INSTANCE_IDENTIFIER", "")
     .with("ON_PRIMARY_UNREACHABLE", "failover")
     .probed()
-    .at((1, 30), "Nothing is reachable from the function; clients are served as before", [
-        FaultFrom(On::any(), Fault::Reset),
-        crate::scenario::Deed::Probes(0),
-    ])
+    .at(
+        (1, 30),
+        "Nothing is reachable from the function; clients are served as before",
+        [FaultFrom(On::any(), Fault::Reset), crate::scenario::Deed::Probes(0)],
+    )
     .at((7, 30), "The network is back", [FaultsEnd, crate::scenario::Deed::Probes(3)])
-    .moral("Whoever sees nothing knows nothing. The invocations fail, so the ordinary Lambda error alarm fires.")
+    .moral(
+        "Whoever sees nothing knows nothing. The invocations fail, so the ordinary Lambda error alarm fires.",
+    )
     .expect([Failure("PrimaryUnknown"), NothingChanged, DnsNeverMoved, WritesAtEnd(true)])
 }
 
@@ -89,5 +92,10 @@ pub fn watch() -> Scenario {
     .at((1, 12), "The primary's storage is full, soon after a tick", [primary("storage-full")])
     .at((3, 40), "It is available again", [primary("available")])
     .moral("A watching tick costs more seconds of Lambda and saves up to one minute of outage.")
-    .expect([Reason("primary-unhealthy"), Actions(&[TO_SECONDARY, TO_PRIMARY]), EndsOn(PRIMARY), WritesAtEnd(true)])
+    .expect([
+        Reason("primary-unhealthy"),
+        Actions(&[TO_SECONDARY, TO_PRIMARY]),
+        EndsOn(PRIMARY),
+        WritesAtEnd(true),
+    ])
 }
