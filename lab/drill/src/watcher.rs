@@ -64,7 +64,8 @@ impl Watcher {
     /// Looks at the world as it is now.
     pub fn look(&mut self, world: &mut World) {
         let now = world.now();
-        let at = self.since_start(now);
+        // It looks once per second, and no finer.
+        let at = self.since_start(now).floor();
         let new: Vec<Event> = world.history()[self.history..]
             .iter()
             .filter_map(|event| Some(Event { at: self.since_start(event.time), what: observed(event)? }))
