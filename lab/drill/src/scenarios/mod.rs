@@ -1,21 +1,33 @@
 //! The scenarios. The first is the one that plays without a word.
 
+pub mod faulty;
+pub mod fence;
+pub mod triggers;
+
 use emulator::RdsEvent;
 use proof::rig::{CHECK, PRIMARY, REPLICA};
 
-use super::faulty;
-use super::scenario::Deed::{Order, Probes, RdsEvent as Event, Serves, World};
-use super::scenario::Expect::{
+use crate::scenario::Deed::{Order, Probes, RdsEvent as Event, Serves, World};
+use crate::scenario::Expect::{
     Actions, DnsNeverMoved, EndsOn, NoStaleWrites, NothingChanged, Promotions, Reason, WritesAtEnd,
 };
-use super::scenario::{Deed, PROMOTE, Scenario, TO_PRIMARY, TO_SECONDARY, lag_climbs, primary};
-use super::world;
+use crate::scenario::{Deed, PROMOTE, Scenario, TO_PRIMARY, TO_SECONDARY, lag_climbs, primary};
+use crate::world;
 
 const REPLICA_ELSEWHERE: &str = "arn:aws:rds:us-west-2:123456789012:db:orders-replica";
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    [outages(), promotions(), patience(), people(), faulty::calls(), faulty::evidence()].concat()
+    [
+        outages(),
+        promotions(),
+        patience(),
+        people(),
+        faulty::calls(),
+        faulty::evidence(),
+        vec![triggers::two_triggers()],
+    ]
+    .concat()
 }
 
 fn outages() -> Vec<Scenario> {

@@ -3,12 +3,12 @@
 use emulator::{Fault, On, Service};
 use proof::rig::{PRIMARY, REPLICA};
 
-use super::scenario::Deed::{CrashBefore, Fault as FaultFrom, FaultOnce, FaultsEnd, Order, Probes, Serves};
-use super::scenario::Expect::{
+use crate::scenario::Deed::{CrashBefore, Fault as FaultFrom, FaultOnce, FaultsEnd, Order, Probes, Serves};
+use crate::scenario::Expect::{
     Actions, Crash, DnsNeverMoved, EndsOn, Failure, NothingChanged, Promotions, Reason, WritesAtEnd,
 };
-use super::scenario::{PROMOTE, Scenario, TO_PRIMARY, TO_SECONDARY, lag_climbs, primary};
-use super::world::{self, OTHER_REGION};
+use crate::scenario::{PROMOTE, Scenario, TO_PRIMARY, TO_SECONDARY, lag_climbs, primary};
+use crate::world::{self, OTHER_REGION};
 
 const PRIMARY_ELSEWHERE: &str = "arn:aws:rds:us-west-2:123456789012:db:orders-primary";
 
