@@ -1,0 +1,151 @@
+//! The primary's process is killed.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::TICK;
+use crate::record::{Outcome, What};
+use crate::stage::{Pair, Paths, TTL};
+
+/// Rows that a client writes in a second, generously.
+const ROWS_PER_SECOND: f64 = 20.0;
+
+pub async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+    let mut pair = Pair::start(paths, &[("PROMOTE_REPLICA", "true")]).await?;
+    pair.serve().await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+
+    let killed = pair.record.step("the primary is killed");
+    pair.servers.primary.lock().await.kill().await?;
+    pair.wait_promoted().await?;
+    pair.wait_for_rows(&["common", "resilient"], "b1").await?;
+    legs(&pair, outcome, killed)?;
+
+    let back = pair.record.step("the old primary comes back");
+    pair.servers.primary.lock().await.start().await?;
+    tokio::time::sleep(3 * TICK + Duration::from_secs(u64::from(TTL))).await;
+    pair.quiesce().await;
+    let stale = pair.acks("", "a1", back, f64::MAX).len();
+    outcome.check("no row goes to the old primary when it comes back", stale == 0, format!("{stale} rows"));
+    outcome.check("traffic stays with the promoted replica", pair.aws.forced(), "the flags");
+
+    outcome.lost = pair.lost(&pair.servers.replica).await?;
+    let stated = stated_lag(&pair, killed).context("no lag was stated")?;
+    // "0 s behind" is rounded down, and what was in flight at the kill was never received.
+    let bound = (2.0 * ROWS_PER_SECOND * (stated + 1.0)) as usize;
+    let found = outcome.lost.len();
+    outcome.figure("rows lost", format!("{found}, stated lag {stated:.0} s"));
+    outcome.check(
+        "no more rows are lost than the stated lag bounds",
+        found <= bound,
+        format!("{found} of {bound}"),
+    );
+    Ok(())
+}
+
+/// The lag that the function stated when it promoted.
+fn stated_lag(pair: &Pair, from: f64) -> Option<f64> {
+    pair.record.events().iter().filter(|event| event.at >= from).find_map(|event| match &event.what {
+        What::Invocation { answer, .. } => answer["replica"]["lag_seconds"].as_f64(),
+        _ => None,
+    })
+}
+
+/// The downtime, leg by leg.
+fn legs(pair: &Pair, outcome: &mut Outcome, killed: f64) -> Result<()> {
+    let at = |what: &str, holds: &dyn Fn(&What) -> bool| {
+        pair.first(killed, holds).with_context(|| format!("no {what}"))
+    };
+    let status = at("status", &|what| matches!(what, What::Status { status, .. } if status == "failed"))?;
+    let flags = at("flags", &|what| matches!(what, What::Flags { forced: true, .. }))?;
+    let promoted =
+        at("promotion", &|what| matches!(what, What::Status { status, .. } if status == "promoted"))?;
+    let dns = at("answer", &|what| matches!(what, What::Dns { .. }))?;
+    let moved = pair.record.events().into_iter().rfind(|event| {
+        event.at < flags && matches!(&event.what, What::Invocation { until, .. } if *until > flags)
+    });
+    let tick = moved.context("no invocation moved traffic")?.at;
+    let ready = promoted.max(dns);
+    for client in ["common", "resilient"] {
+        let first = pair.acks(client, "b1", killed, f64::MAX).first().map(|ack| ack.1).context("no row")?;
+        outcome.figure(
+            &format!("writes down, {client} loop"),
+            format!(
+                "{:.1} s = status {:.1} + tick {:.1} + confirmation and flags {:.1} + the later of promotion {:.1} and DNS {:.1} + client {:.1}",
+                first - killed,
+                status - killed,
+                (tick - status).max(0.0),
+                flags - tick.max(status),
+                promoted - flags,
+                dns - flags,
+                first - ready
+            ),
+        );
+    }
+    let resilient = pair.downtime("resilient", killed);
+    outcome.check(
+        "the resilient loop writes again within 12 s",
+        resilient < 12.0,
+        format!("{resilient:.1} s"),
+    );
+    let steps = flags - status;
+    // One look each tick, three confirmations of 300 ms, five seconds of grace: the function's own promise.
+    let promise = TICK.as_secs_f64() + 0.6 + 5.0;
+    outcome.check(
+        "traffic is moved as soon as promised",
+        steps < promise,
+        format!("{steps:.1} of {promise:.1} s"),
+    );
+    Ok(())
+}
+
+pub async fn returned(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+    let mut pair = Pair::start(paths, &[("FAILBACK_CONFIRMATIONS", "3")]).await?;
+    pair.reader()?;
+    pair.serve().await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    let killed = pair.record.step("the primary is killed");
+    pair.servers.primary.lock().await.kill().await?;
+    pair.wait_forced(true, Duration::from_secs(15)).await?;
+    tokio::time::sleep(Duration::from_secs(u64::from(TTL) + 4)).await;
+    let refused = pair
+        .record
+        .events()
+        .iter()
+        .filter(|event| event.at > killed)
+        .filter(|event| matches!(&event.what, What::Trouble { code, .. } if code == "1290"))
+        .count();
+    outcome.check("writes are refused by the replica (1290)", refused > 0, format!("{refused} refusals"));
+    let wrong = pair.acks("", "b1", killed, f64::MAX).len();
+    outcome.check("no write is acknowledged by the replica", wrong == 0, format!("{wrong} rows"));
+    let read = pair.first(killed, |what| matches!(what, What::Read { server, .. } if server == "b1"));
+    outcome
+        .figure("reads served by the replica after", format!("{:.1} s", read.unwrap_or(f64::NAN) - killed));
+    outcome.check("reads are served by the replica", read.is_some(), format!("{read:?}"));
+
+    pair.record.step("the primary comes back");
+    pair.servers.primary.lock().await.start().await?;
+    pair.wait_forced(false, Duration::from_secs(15)).await?;
+    pair.wait_for_rows(&["resilient"], "a1").await?;
+    let available =
+        pair.first(killed + 1.5, |what| matches!(what, What::Status { status, .. } if status == "available"));
+    let available = available.context("never available")?;
+    let normal =
+        pair.first(killed, |what| matches!(what, What::Flags { forced: false, .. })).context("no flags")?;
+    outcome.figure("traffic back", format!("{:.1} s after `available`", normal - available));
+    for client in ["common", "resilient"] {
+        if let Some((_, first)) = pair.acks(client, "a1", normal, f64::MAX).first() {
+            outcome.figure(
+                &format!("first write, {client} loop"),
+                format!("{:.1} s after `available`", first - available),
+            );
+        }
+    }
+    pair.quiesce().await;
+    outcome.lost = pair.lost(&pair.servers.primary).await?;
+    let found = outcome.lost.len();
+    outcome.check("no row is lost", found == 0, format!("{found} rows"));
+    Ok(())
+}

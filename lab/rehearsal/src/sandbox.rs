@@ -1,0 +1,235 @@
+//! The command line, and the namespaces within namespaces that it runs in.
+//!
+//! `rehearse` starts itself in new namespaces as `rehearse inside`, which prepares what the cases share and starts
+//! itself once more for each case, as `rehearse case`. Each is the first process of its process namespace: when it
+//! ends, the kernel ends the rest. Its standard input is a pipe that the process outside holds and never writes: when
+//! that process is gone, by whatever signal, the pipe ends and so does this one.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+use tokio::process::{Child, ChildStdin};
+use tokio::sync::Semaphore;
+
+use crate::cases::{self, ALL};
+use crate::page::Page;
+use crate::record::{Outcome, Record};
+use crate::stage::Paths;
+use crate::{mariadb, net};
+
+/// Plays outages with real databases, real DNS answers and real clients, and counts rows.
+#[derive(Parser)]
+#[command(name = "rehearse", args_conflicts_with_subcommands = true)]
+pub struct Command {
+    #[command(subcommand)]
+    inner: Option<Inner>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Args, Clone)]
+struct Options {
+    /// The cases to play; all without any.
+    cases: Vec<String>,
+    /// The function's binary.
+    #[arg(long, default_value_os_t = beside("rds-route53-failover"))]
+    function: PathBuf,
+    /// Where the page and what the processes logged go.
+    #[arg(long, default_value = "target/rehearsal")]
+    out: PathBuf,
+    /// Cases at the same time.
+    #[arg(long, default_value_t = 4)]
+    parallel: usize,
+}
+
+#[derive(Subcommand)]
+enum Inner {
+    #[command(hide = true)]
+    Inside(Options),
+    #[command(hide = true)]
+    Case(Options),
+    #[command(hide = true)]
+    Page(Page),
+}
+
+/// Where everything is, inside.
+const ROOT: &str = "/run/rehearsal";
+
+fn beside(name: &str) -> PathBuf {
+    std::env::current_exe().map(|program| program.with_file_name(name)).unwrap_or_default()
+}
+
+impl Command {
+    /// Runs it; whether everything held.
+    ///
+    /// # Errors
+    /// If it can't be run.
+    pub fn run(self) -> Result<bool> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            match self.inner {
+                None => outside(self.options).await,
+                Some(Inner::Inside(options)) => {
+                    end_with_parent();
+                    inside(options).await
+                }
+                Some(Inner::Case(options)) => {
+                    end_with_parent();
+                    case(options).await
+                }
+                Some(Inner::Page(page)) => page.serve().await.map(|()| true),
+            }
+        })
+    }
+}
+
+/// Ends this process, and so its whole namespace, when the one that started it is gone.
+fn end_with_parent() {
+    std::thread::spawn(|| {
+        let mut nothing = [0];
+        while std::io::stdin().read(&mut nothing).is_ok_and(|read| read > 0) {}
+        std::process::exit(130);
+    });
+}
+
+async fn outside(mut options: Options) -> Result<bool> {
+    for name in &options.cases {
+        if !ALL.iter().any(|case| case.name == name) {
+            let names: Vec<_> = ALL.iter().map(|case| case.name).collect();
+            bail!("unknown case `{name}`; there are {}", names.join(", "));
+        }
+    }
+    options.function = fs::canonicalize(&options.function)
+        .with_context(|| format!("the function's binary {} is missing", options.function.display()))?;
+    for program in ["unshare", "ip", "nsenter", "mariadb-install-db", "php"] {
+        let found =
+            ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().any(|f| Path::new(f).join(program).exists());
+        ensure!(found, "{program} is missing: see the packages that the documentation of this crate names");
+    }
+    fs::create_dir_all(&options.out)?;
+    options.out = fs::canonicalize(&options.out)?;
+    let (mut child, _lifeline) = within("inside", &options, !rustix::process::geteuid().is_root())?;
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        status = child.wait() => Ok(status?.success()),
+        _ = interrupt.recv() => Ok(false),
+        _ = terminate.recv() => Ok(false),
+    }
+}
+
+/// Starts this program in new namespaces, with a pipe whose end ends it.
+fn within(what: &str, options: &Options, user: bool) -> Result<(Child, ChildStdin)> {
+    let mut command = tokio::process::Command::new("unshare");
+    if user {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
+    command.arg(std::env::current_exe()?).arg(what);
+    command.arg("--function").arg(&options.function).arg("--out").arg(&options.out);
+    command.arg("--parallel").arg(options.parallel.to_string()).args(&options.cases);
+    command.stdin(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().context("unshare can't be run")?;
+    // Apart from the child, for waiting on it would close the pipe.
+    let lifeline = child.stdin.take().context("no pipe")?;
+    Ok((child, lifeline))
+}
+
+async fn inside(options: Options) -> Result<bool> {
+    net::run(&["mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run"])?;
+    fs::create_dir_all(ROOT)?;
+    mariadb::template(&Path::new(ROOT).join("mariadb"))?;
+    let places = Arc::new(Semaphore::new(options.parallel.max(1)));
+    let chosen =
+        ALL.iter().filter(|case| options.cases.is_empty() || options.cases.iter().any(|n| n == case.name));
+    let mut running = Vec::new();
+    for case in chosen {
+        let options = Options { cases: vec![case.name.to_owned()], ..options.clone() };
+        let places = Arc::clone(&places);
+        running.push(tokio::spawn(async move {
+            let _place = places.acquire().await?;
+            let file = options.out.join(case.name).with_extension("json");
+            // What an earlier run left must not pass for this one's.
+            let _ = fs::remove_file(&file);
+            let (mut child, _lifeline) = within("case", &options, false)?;
+            let status = child.wait().await?;
+            let outcome = fs::read(&file).ok().and_then(|json| serde_json::from_slice::<Outcome>(&json).ok());
+            let broken = || Outcome {
+                name: case.name.to_owned(),
+                title: case.title.to_owned(),
+                broken: Some(format!("its process ended with {status}")),
+                ..Outcome::default()
+            };
+            Ok::<_, anyhow::Error>(outcome.unwrap_or_else(broken))
+        }));
+    }
+    let mut outcomes = Vec::new();
+    for case in running {
+        let outcome = case.await??;
+        tell(&outcome);
+        outcomes.push(outcome);
+    }
+    let held = outcomes.iter().filter(|outcome| outcome.held()).count();
+    println!("\n{held} of {} cases held", outcomes.len());
+    Ok(held == outcomes.len())
+}
+
+fn tell(outcome: &Outcome) {
+    println!("\n{} · {} ({:.0} s)", outcome.name, outcome.title, outcome.seconds);
+    for figure in &outcome.figures {
+        println!("  {}: {}", figure.name, figure.value);
+    }
+    for check in &outcome.checks {
+        println!("  {} {} ({})", if check.held { "✓" } else { "✗" }, check.must, check.found);
+    }
+    if let Some(broken) = &outcome.broken {
+        println!("  ✗ {broken}");
+    }
+}
+
+async fn case(options: Options) -> Result<bool> {
+    let name = options.cases.first().context("no case")?;
+    let case = ALL.iter().find(|case| case.name == name).context("no such case")?;
+    let root = Path::new(ROOT);
+    let folder = root.join("cases").join(name);
+    fs::create_dir_all(&folder)?;
+    net::build(&folder)?;
+    let record = Arc::new(Record::new());
+    let paths = Paths {
+        function: options.function.clone(),
+        mariadb: root.join("mariadb"),
+        folder: folder.clone(),
+        record: Arc::clone(&record),
+    };
+    let mut outcome = Outcome { name: name.clone(), title: case.title.to_owned(), ..Outcome::default() };
+    if let Err(error) = cases::play(name, &paths, &mut outcome).await {
+        outcome.broken = Some(format!("{error:#}"));
+    }
+    outcome.events = record.events();
+    outcome.seconds = record.now();
+    let logs = options.out.join("logs").join(name);
+    keep_logs(&folder, &logs)?;
+    fs::remove_dir_all(&folder)?;
+    fs::write(options.out.join(name).with_extension("json"), serde_json::to_vec(&outcome)?)?;
+    Ok(outcome.held())
+}
+
+/// Copies the logs out of the tmpfs, which ends with the command.
+fn keep_logs(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else { continue };
+        if path.is_dir() && path.join("log").exists() {
+            fs::copy(path.join("log"), to.join(name).with_extension("server.log"))?;
+        } else if path.extension().is_some_and(|e| e == "log") {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
