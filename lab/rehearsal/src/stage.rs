@@ -27,7 +27,7 @@ pub const CHECK: &str = "11111111-2222-4333-8444-555555555555";
 const ZONE: &str = "Z0000000EXAMPLE";
 /// The name that clients connect to.
 pub const NAME: &str = "db.orders.example";
-/// In seconds.
+/// Of the failover records, in seconds.
 pub const TTL: u32 = 5;
 
 /// Where everything of this run is.
@@ -64,14 +64,15 @@ impl Aws {
     /// If a port can't be bound.
     pub async fn start(
         mut world: World,
+        ttl: u32,
         primary: (&str, Vec<Host>),
         secondary: (&str, Vec<Host>),
         record: Arc<Record>,
     ) -> Result<Self> {
         world.advance(Timestamp::now());
         let records = [
-            RecordSet { ttl: TTL, ..RecordSet::primary(NAME, primary.0, CHECK) },
-            RecordSet { ttl: TTL, ..RecordSet::secondary(NAME, secondary.0) },
+            RecordSet { ttl, ..RecordSet::primary(NAME, primary.0, CHECK) },
+            RecordSet { ttl, ..RecordSet::secondary(NAME, secondary.0) },
         ];
         world.add_zone(ZONE, "orders.example", records);
         world.add_health_check(HealthCheck::switch(CHECK));
@@ -166,6 +167,14 @@ impl Pair {
     /// # Errors
     /// If a part does not start.
     pub async fn start(paths: &Paths, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with_ttl(paths, settings, TTL).await
+    }
+
+    /// The same with another TTL of the failover records.
+    ///
+    /// # Errors
+    /// If a part does not start.
+    pub async fn start_with_ttl(paths: &Paths, settings: &[(&str, &str)], ttl: u32) -> Result<Self> {
         let record = Arc::clone(&paths.record);
         let mut primary = Mariadb::new(A1, 1, &paths.mariadb, &paths.folder)?;
         let mut replica = Mariadb::new(B1, 2, &paths.mariadb, &paths.folder)?;
@@ -185,7 +194,7 @@ impl Pair {
         world.add(b);
         let topic = world.add_topic(REGION, "failover");
         let aws =
-            Aws::start(world, (&primary, vec![A1]), (&secondary, vec![B1]), Arc::clone(&record)).await?;
+            Aws::start(world, ttl, (&primary, vec![A1]), (&secondary, vec![B1]), Arc::clone(&record)).await?;
         let replicates = || async { servers.replica.lock().await.lag().await == Some(0.0) };
         until("replication runs", Duration::from_secs(10), replicates).await?;
         fill_lag(&aws.emulator, &servers).await;
@@ -233,10 +242,18 @@ impl Pair {
     /// # Errors
     /// If no row is written.
     pub async fn serve(&mut self) -> Result<()> {
+        self.serve_every(crate::TICK, &[]).await
+    }
+
+    /// The same with another schedule and options of the resilient client.
+    ///
+    /// # Errors
+    /// If no row is written.
+    pub async fn serve_every(&mut self, tick: Duration, options: &[&str]) -> Result<()> {
         self.writer(Loop::Common, &[])?;
-        self.writer(Loop::Resilient, &[])?;
+        self.writer(Loop::Resilient, options)?;
         self.wait_for_rows(&["common", "resilient"], "a1").await?;
-        self.function.schedule(crate::TICK);
+        self.function.schedule(tick);
         Ok(())
     }
 

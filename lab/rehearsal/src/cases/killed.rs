@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::{ROWS_PER_SECOND, stated_lag};
 use crate::TICK;
 use crate::record::{Outcome, What};
 use crate::stage::{Pair, Paths, TTL};
-
-/// Rows that a client writes in a second, generously.
-const ROWS_PER_SECOND: f64 = 20.0;
 
 pub async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("PROMOTE_REPLICA", "true")]).await?;
@@ -42,14 +40,6 @@ pub async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
         format!("{found} of {bound}"),
     );
     Ok(())
-}
-
-/// The lag that the function stated when it promoted.
-fn stated_lag(pair: &Pair, from: f64) -> Option<f64> {
-    pair.record.events().iter().filter(|event| event.at >= from).find_map(|event| match &event.what {
-        What::Invocation { answer, .. } => answer["replica"]["lag_seconds"].as_f64(),
-        _ => None,
-    })
 }
 
 /// The downtime, leg by leg.
