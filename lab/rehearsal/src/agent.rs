@@ -55,7 +55,8 @@ impl Agent {
         let orders = Arc::<std::sync::Mutex<Orders>>::default();
         let told = Arc::clone(&orders);
         let task = tokio::spawn(async move {
-            let mut look = Look { emulator, servers, record, gone: None, shown: BTreeMap::new() };
+            let sampled = Timestamp::now().as_second().div_euclid(60);
+            let mut look = Look { emulator, servers, record, gone: None, sampled, shown: BTreeMap::new() };
             loop {
                 let status = told.lock().ok().and_then(|orders| orders.status.clone());
                 if let Err(error) = look.once(status).await {
@@ -81,6 +82,8 @@ struct Look {
     record: Arc<Record>,
     /// Since when the primary's process is gone.
     gone: Option<Instant>,
+    /// The minute of the last sample of `ReplicaLag`: RDS puts one a minute.
+    sampled: i64,
     shown: BTreeMap<&'static str, String>,
 }
 
@@ -142,15 +145,14 @@ impl Look {
         if promoting {
             return self.promote().await;
         }
-        if replicates {
+        let now = Timestamp::now();
+        let minute = now.as_second().div_euclid(60);
+        if replicates && minute != self.sampled {
+            self.sampled = minute;
             let lag = self.servers.replica.lock().await.lag().await;
-            self.sample(lag, Timestamp::now());
+            put_lag(&self.emulator, lag, now);
         }
         Ok(())
-    }
-
-    fn sample(&self, lag: Option<f64>, time: Timestamp) {
-        put_lag(&self.emulator, lag, time);
     }
 
     /// What RDS does: ends replication, restarts the instance, and lets it be written.
@@ -186,7 +188,7 @@ fn put_lag(emulator: &Emulator, lag: Option<f64>, time: Timestamp) {
 pub async fn fill_lag(emulator: &Emulator, servers: &Servers) {
     let lag = servers.replica.lock().await.lag().await;
     let now = Timestamp::now();
-    for minutes in 1..=4 {
+    for minutes in 0..=4 {
         put_lag(emulator, lag, now - SignedDuration::from_mins(minutes));
     }
 }
