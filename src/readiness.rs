@@ -1,43 +1,18 @@
-//! Would a failover work now? Configurations rot between incidents; each finding says how to mend it.
-
-use serde::Serialize;
+//! Would a failover work now? Configurations rot between incidents; each finding says how to fix it.
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
-use crate::health::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::model::{CheckState, Evidence, Observation, Reading};
 use crate::observe::Observer;
+use crate::policy::Primary;
+pub use crate::report::{Finding, Level};
 
 mod instances;
 mod records;
 
 use instances::{instance, lag, pair};
 use records::records;
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// As it should be.
-    Pass,
-    /// A failover would work, but not as well as it could, or it could not be verified.
-    Warn,
-    /// A failover would not work.
-    Fail,
-}
-
-/// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// A stable code.
-    pub id: &'static str,
-    /// How bad it is.
-    pub level: Level,
-    /// What was found.
-    pub message: String,
-    /// How to mend it; empty where there is nothing to mend.
-    pub fix: &'static str,
-}
 
 /// The findings so far.
 #[derive(Default)]
@@ -70,9 +45,11 @@ pub async fn examine(
     clock: &Clock,
 ) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let policy = &config.policy;
-    instance(&mut findings, "primary", &policy.primary, &seen.primary);
-    if let (Some(id), Some(replica)) = (&policy.replica, &seen.replica) {
+    let policy = &config.pair.policy;
+    if let (Primary::Rds(id), Some(primary)) = (&config.pair.primary, &seen.primary) {
+        instance(&mut findings, "primary", id, primary);
+    }
+    if let (Some(id), Some(replica)) = (&config.pair.replica, &seen.replica) {
         instance(&mut findings, "replica", id, replica);
         pair(&mut findings, config, seen, id, replica);
         lag(&mut findings, config, seen, clock);
@@ -109,7 +86,7 @@ pub async fn examine(
 
 async fn probes(findings: &mut Findings, config: &Config, seen: &Observation, observer: &Observer<'_>) {
     let Some(probes) = seen.probes else { return };
-    if seen.primary.known().is_some_and(|primary| primary.multi_az) {
+    if seen.primary().is_some_and(|primary| primary.multi_az) {
         let events = observer.read_events().await;
         findings.test(
             "events-readable",
@@ -122,13 +99,16 @@ async fn probes(findings: &mut Findings, config: &Config, seen: &Observation, ob
             "allow rds:DescribeEvents: without it a Multi-AZ primary that only the probes miss is never failed over",
         );
     }
-    let serving = probes.answered >= config.policy.quorum;
-    let healthy = matches!(Diagnosis::of(&seen.primary, None, &config.policy), Diagnosis::Healthy(_));
+    let serving = probes.answered >= config.pair.policy.quorum;
+    let healthy = matches!(
+        Diagnosis::of(&Observation { probes: None, ..seen.clone() }, &config.pair),
+        Diagnosis::Healthy(_)
+    );
     findings.test(
         "probes",
         serving || !healthy,
         Level::Fail,
-        format!("{} of {} probes answer; {} must", probes.answered, probes.asked, config.policy.quorum),
+        format!("{} of {} probes answer; {} must", probes.answered, probes.asked, config.pair.policy.quorum),
         "correct HEALTH_ENDPOINTS, or the function's way to them: with a healthy primary they must answer, or a failover starts by itself",
     );
 }
@@ -209,7 +189,7 @@ fn memory(findings: &mut Findings, seen: &Observation, clock: &Clock) {
 
 /// Whether the confirmations fit into the time an invocation has.
 fn time(findings: &mut Findings, config: &Config, clock: &Clock) {
-    let policy = &config.policy;
+    let policy = &config.pair.policy;
     let rounds = policy.confirmations.max(policy.failback_confirmations);
     let needed = policy.interval * rounds.saturating_sub(1);
     let Some(left) = clock.left() else { return };

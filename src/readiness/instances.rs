@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::{Findings, Level};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::health;
-use crate::model::{Cause, Evidence, Instance, InstanceRef, Observation, Reading};
+use crate::lag;
+use crate::model::{Cause, Evidence, Instance, InstanceRef, Observation, Reading, Replication};
+use crate::replica;
 use crate::status::{Health, Status};
 
 pub(super) fn instance(
@@ -61,10 +62,10 @@ pub(super) fn pair(
     reading: &Reading<Instance>,
 ) {
     let Some(replica) = reading.known() else { return };
-    let primary_id = &config.policy.primary;
+    let Some(primary_id) = config.pair.rds_primary() else { return };
     findings.test(
         "replica-follows-primary",
-        replica.source.as_ref().is_some_and(|source| health::follows(source, primary_id)),
+        replica.source.as_ref().is_some_and(|source| replica::follows(source, primary_id)),
         Level::Fail,
         match &replica.source {
             Some(source) => format!("the replica {id} replicates from {source}"),
@@ -75,15 +76,15 @@ pub(super) fn pair(
     findings.test(
         "replica-available",
         replica.status == Status::Available,
-        if config.policy.health_of(&replica.status) == Health::Healthy { Level::Warn } else { Level::Fail },
+        if config.pair.policy.health_of(&replica.status) == Health::Healthy { Level::Warn } else { Level::Fail },
         format!("the replica is {}", replica.status),
         "wait until it is available: in another state it can't be promoted, and in an unhealthy one no traffic is sent to it",
     );
-    if let Some(fault) = &replica.details.replication_fault {
+    if replica.replication != Replication::Normal {
         findings.add(
             "replication-runs",
             Level::Fail,
-            format!("replication reports: {fault}"),
+            format!("the replica's {}", replica.replication),
             "repair the replication, or rebuild the replica",
         );
     } else {
@@ -100,7 +101,7 @@ pub(super) fn pair(
         },
         "set a backup retention period of at least 1 day on the replica, or it has no backup after a promotion",
     );
-    let Some(primary) = seen.primary.known() else { return };
+    let Some(primary) = seen.primary() else { return };
     let (class, needed) = (&replica.details.class, &primary.details.class);
     findings.test(
         "replica-class",
@@ -163,16 +164,16 @@ pub(super) fn lag(findings: &mut Findings, config: &Config, seen: &Observation, 
     };
     let fix = "find out why the replica falls behind: over MAX_REPLICA_LAG, or unknown, nothing is promoted";
     // Without an outage the newest sample counts.
-    match health::lag(samples, Timestamp::MAX, clock.now()) {
-        Err(why) => findings.add("replica-lag", Level::Warn, why, fix),
+    match lag::lag(samples, Timestamp::MAX, clock.now()) {
+        Err(why) => findings.add("replica-lag", Level::Warn, why.to_string(), fix),
         Ok(lag) => findings.test(
             "replica-lag",
-            lag.seconds <= config.policy.max_lag.as_secs_f64(),
+            lag.seconds <= config.pair.policy.max_lag.as_secs_f64(),
             Level::Warn,
             format!(
                 "the replica is {} s behind; {} s are allowed",
                 lag.seconds,
-                config.policy.max_lag.as_secs_f64()
+                config.pair.policy.max_lag.as_secs_f64()
             ),
             fix,
         ),

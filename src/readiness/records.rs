@@ -5,7 +5,7 @@ use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover};
 use super::{Findings, Level};
 use crate::config::Config;
 use crate::model::{Instance, Observation};
-use crate::observe::{Observer, targets};
+use crate::observe::Observer;
 
 /// With a health check, AWS advises 60 s or less ("Values specific for failover records", TTL).
 const MAX_TTL: i64 = 60;
@@ -16,7 +16,7 @@ pub(super) async fn records(
     seen: &Observation,
     observer: &Observer<'_>,
 ) {
-    if config.hosted_zone_id.is_none() {
+    if config.pair.hosted_zone_id.is_none() {
         return findings.add(
             "records",
             Level::Warn,
@@ -48,13 +48,13 @@ pub(super) async fn records(
     };
     findings.add("records", Level::Pass, format!("both failover records of {} exist", primary.name()), "");
     let uses = match primary.health_check_id() {
-        Some(id) if id == config.health_check_id => true,
+        Some(id) if id == config.pair.health_check_id => true,
         // A CALCULATED check that is made of this one follows it.
         Some(id) => observer
             .health_check_by_id(id)
             .await
             .known()
-            .is_some_and(|check| check.children.contains(&config.health_check_id)),
+            .is_some_and(|check| check.children.contains(&config.pair.health_check_id)),
         None => false,
     };
     findings.test(
@@ -73,19 +73,23 @@ pub(super) async fn records(
     );
     endpoint(
         findings,
+        observer,
         "primary-record-target",
         primary,
-        seen.primary.known(),
+        seen.primary(),
         "point the primary record at the primary's endpoint",
-    );
+    )
+    .await;
     if let Some(replica) = &seen.replica {
         endpoint(
             findings,
+            observer,
             "secondary-record-target",
             secondary,
             replica.known(),
             "point the secondary record at the replica's endpoint",
-        );
+        )
+        .await;
     }
     let ttl = primary.ttl().max(secondary.ttl());
     findings.test(
@@ -100,14 +104,25 @@ pub(super) async fn records(
     );
 }
 
-fn endpoint(
+async fn endpoint(
     findings: &mut Findings,
+    observer: &Observer<'_>,
     id: &'static str,
     record: &ResourceRecordSet,
     instance: Option<&Instance>,
     fix: &'static str,
 ) {
-    let targets = targets(record);
+    let targets = match observer.targets(record).await {
+        Ok(targets) => targets,
+        Err(why) => {
+            return findings.add(
+                id,
+                Level::Fail,
+                format!("the record's alias could not be followed: {why}"),
+                fix,
+            );
+        }
+    };
     let endpoint = instance.and_then(|instance| instance.endpoint.clone());
     let points = endpoint.as_ref().is_some_and(|endpoint| targets.contains(endpoint));
     // Without the endpoint nothing can be said of the record.
