@@ -6,24 +6,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use emulator::{Change, Emulator, HealthCheck, Instance, RecordSet, Server, World};
+use anyhow::Result;
+use emulator::{Change, Emulator, HealthCheck, RecordSet, Server, World};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::process::Child;
-use tokio::sync::Mutex;
 
-use crate::agent::{Agent, PRIMARY, REPLICA, Servers, fill_lag};
 use crate::client::{self, Loop, Target};
 use crate::dns::{self, Dns};
 use crate::function::{Function, REGION};
-use crate::mariadb::{Mariadb, PASSWORD, USER};
-use crate::net::{A1, B1, Host};
+use crate::mariadb::{PASSWORD, USER};
+use crate::net::Host;
 use crate::page::Kind;
 use crate::process::{on, start, until};
 use crate::record::{Record, What};
 
 pub const CHECK: &str = "11111111-2222-4333-8444-555555555555";
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:failover";
 const ZONE: &str = "Z0000000EXAMPLE";
 /// The name that clients connect to.
 pub const NAME: &str = "db.orders.example";
@@ -75,6 +74,7 @@ impl Aws {
             RecordSet { ttl, ..RecordSet::secondary(NAME, secondary.0) },
         ];
         world.add_zone(ZONE, "orders.example", records);
+        world.add_topic(REGION, "failover");
         world.add_health_check(HealthCheck::switch(CHECK));
         // The agent ends each of these; nothing ends by itself.
         world.step = Duration::from_secs(86_400);
@@ -132,12 +132,10 @@ async fn watch(emulator: Emulator, record: Arc<Record>) {
     }
 }
 
-/// The pair, with everything around it.
-pub struct Pair {
+/// What every case has: AWS, the function, clients, pages, and a record of it all.
+pub struct Scene {
     pub record: Arc<Record>,
-    pub servers: Servers,
     pub aws: Aws,
-    pub agent: Agent,
     pub function: Function,
     paths: Paths,
     target: Target,
@@ -145,14 +143,13 @@ pub struct Pair {
     pages: Vec<Child>,
 }
 
-/// The function's environment for a pair. Durations are compressed by 33 against the defaults, and so is the schedule.
-pub fn variables(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+/// The function's environment. Durations are compressed by about 30 against the defaults, as the schedule is.
+fn variables(more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([
-        ("PRIMARY_DB_INSTANCE_IDENTIFIER", PRIMARY),
-        ("FAILOVER_DB_INSTANCE_IDENTIFIER", REPLICA),
         ("ROUTE53_HEALTH_CHECK_ID", CHECK),
         ("HOSTED_ZONE_ID", ZONE),
         ("RECORD_NAME", NAME),
+        ("NOTIFICATION_TOPIC_ARN", TOPIC),
         ("CONFIRMATION_INTERVAL", "300ms"),
         ("HEALTH_ENDPOINT_TIMEOUT", "1s"),
     ]);
@@ -161,57 +158,27 @@ pub fn variables(more: &[(&str, &str)]) -> BTreeMap<String, String> {
     all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-impl Pair {
-    /// Starts servers, replication, AWS, DNS and the function; no tick and no client yet.
-    ///
-    /// # Errors
-    /// If a part does not start.
-    pub async fn start(paths: &Paths, settings: &[(&str, &str)]) -> Result<Self> {
-        Self::start_with_ttl(paths, settings, TTL).await
+/// The clients' way to MariaDB servers, which are told apart by the last part of their address.
+pub fn mysql_target(hosts: &[Host]) -> Target {
+    Target {
+        dsn: format!("mysql:host={NAME};dbname=app"),
+        user: USER.into(),
+        password: PASSWORD.into(),
+        which: "SELECT @@bind_address".into(),
+        servers: hosts.iter().map(|host| (host.address.to_string(), host.name.to_owned())).collect(),
     }
+}
 
-    /// The same with another TTL of the failover records.
+impl Scene {
+    /// Starts the function; no tick and no client yet.
     ///
     /// # Errors
-    /// If a part does not start.
-    pub async fn start_with_ttl(paths: &Paths, settings: &[(&str, &str)], ttl: u32) -> Result<Self> {
+    /// If it does not start.
+    pub async fn start(paths: &Paths, aws: Aws, settings: &[(&str, &str)], target: Target) -> Result<Self> {
+        let function = Function::start(paths, &variables(settings), aws.server.address()).await?;
         let record = Arc::clone(&paths.record);
-        let mut primary = Mariadb::new(A1, 1, &paths.mariadb, &paths.folder)?;
-        let mut replica = Mariadb::new(B1, 2, &paths.mariadb, &paths.folder)?;
-        replica.options(["--read-only"]);
-        let (one, other) = tokio::join!(primary.start(), replica.start());
-        one.context("the primary")?;
-        other.context("the replica")?;
-        replica.replicate_from(A1.address).await?;
-        let servers =
-            Servers { primary: Arc::new(Mutex::new(primary)), replica: Arc::new(Mutex::new(replica)) };
-
-        let mut world = World::new();
-        let a = Instance { engine: "mariadb".into(), port: 3306, ..Instance::new(REGION, PRIMARY) };
-        let b = Instance::replica_of(&a, REGION, REPLICA);
-        let (primary, secondary) = (a.address.clone(), b.address.clone());
-        world.add(a);
-        world.add(b);
-        let topic = world.add_topic(REGION, "failover");
-        let aws =
-            Aws::start(world, ttl, (&primary, vec![A1]), (&secondary, vec![B1]), Arc::clone(&record)).await?;
-        let replicates = || async { servers.replica.lock().await.lag().await == Some(0.0) };
-        until("replication runs", Duration::from_secs(10), replicates).await?;
-        fill_lag(&aws.emulator, &servers).await;
-        let agent = Agent::start(aws.emulator.clone(), servers.clone(), Arc::clone(&record));
-
-        let mut variables = variables(settings);
-        variables.entry("NOTIFICATION_TOPIC_ARN".to_owned()).or_insert(topic);
-        let function = Function::start(paths, &variables, aws.server.address()).await?;
-        let target = Target {
-            dsn: format!("mysql:host={NAME};dbname=app"),
-            user: USER.into(),
-            password: PASSWORD.into(),
-            which: "SELECT @@server_id".into(),
-            servers: BTreeMap::from([("1".into(), A1.name.into()), ("2".into(), B1.name.into())]),
-        };
         let paths = paths.clone();
-        Ok(Self { record, servers, aws, agent, function, paths, target, clients: vec![], pages: vec![] })
+        Ok(Self { record, aws, function, paths, target, clients: Vec::new(), pages: Vec::new() })
     }
 
     /// Starts a client that writes.
@@ -252,7 +219,7 @@ impl Pair {
     pub async fn serve_every(&mut self, tick: Duration, options: &[&str]) -> Result<()> {
         self.writer(Loop::Common, &[])?;
         self.writer(Loop::Resilient, options)?;
-        self.wait_for_rows(&["common", "resilient"], "a1").await?;
+        self.wait_for_rows(&["common", "resilient"], "").await?;
         self.function.schedule(tick);
         Ok(())
     }
@@ -304,15 +271,6 @@ impl Pair {
         .collect()
     }
 
-    /// Acknowledged rows that are not on the server that counts: client, number, second.
-    ///
-    /// # Errors
-    /// If the server does not answer.
-    pub async fn lost(&self, on: &Arc<Mutex<Mariadb>>) -> Result<Vec<(String, u64, f64)>> {
-        let there: std::collections::HashSet<_> = on.lock().await.rows().await?.into_iter().collect();
-        Ok(lost(&self.record, |client, n| there.contains(&(client.to_owned(), n))))
-    }
-
     /// The longest time without an acknowledged row of a client, from when the outage began.
     pub fn downtime(&self, client: &str, from: f64) -> f64 {
         let acks = self.acks(client, "", from - 0.5, f64::MAX);
@@ -336,18 +294,6 @@ impl Pair {
     pub async fn wait_forced(&self, forced: bool, limit: Duration) -> Result<()> {
         let so = || async { self.aws.forced() == forced };
         until(&format!("the check is forced: {forced}"), limit, so).await
-    }
-
-    /// Waits until the replica is on its own and writable.
-    ///
-    /// # Errors
-    /// If it is not within twenty seconds.
-    pub async fn wait_promoted(&self) -> Result<()> {
-        let alone = || async {
-            let world = self.aws.emulator.world();
-            world.instance(REPLICA).is_some_and(|i| i.source.is_none() && i.status == "available")
-        };
-        until("the replica is promoted", Duration::from_secs(20), alone).await
     }
 
     /// What the answers of the function said, newest last.

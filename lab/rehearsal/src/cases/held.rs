@@ -8,11 +8,12 @@ use emulator::RdsEvent;
 use crate::TICK;
 use crate::agent::PRIMARY;
 use crate::net::{A1, B1, FUNCTION, ZONE_A, ZONE_B, cut, heal};
+use crate::pair::Pair;
 use crate::record::{Outcome, What};
-use crate::stage::{Pair, Paths};
+use crate::stage::Paths;
 
 fn unmoved(pair: &Pair, outcome: &mut Outcome) {
-    let moved = pair.first(0.0, |what| matches!(what, What::Flags { .. }));
+    let moved = pair.scene.first(0.0, |what| matches!(what, What::Flags { .. }));
     outcome.check("the flags are never touched", moved.is_none(), format!("{moved:?}"));
 }
 
@@ -22,29 +23,29 @@ pub async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let settings =
         [("HEALTH_ENDPOINTS", probe.as_str()), ("PROMOTE_REPLICA", "true"), ("PROMOTE_ON", "unresponsive")];
     let mut pair = Pair::start(paths, &settings).await?;
-    if let Some(instance) = pair.aws.emulator.world().instance_mut(PRIMARY) {
+    if let Some(instance) = pair.scene.aws.emulator.world().instance_mut(PRIMARY) {
         instance.multi_az = true;
     }
-    pair.serve().await?;
+    pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
 
-    let began = pair.record.step("RDS begins a Multi-AZ failover");
+    let began = pair.scene.record.step("RDS begins a Multi-AZ failover");
     pair.agent.show(Some("available"));
-    pair.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0013"));
+    pair.scene.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0013"));
     pair.servers.primary.lock().await.kill().await?;
     tokio::time::sleep(Duration::from_secs(8)).await;
     pair.servers.primary.lock().await.start().await?;
-    pair.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0049"));
+    pair.scene.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0049"));
     pair.agent.show(None);
-    pair.record.step("the standby serves under the same name");
-    pair.wait_for_rows(&["resilient", "common"], "a1").await?;
-    pair.quiesce().await;
+    pair.scene.record.step("the standby serves under the same name");
+    pair.scene.wait_for_rows(&["resilient", "common"], "a1").await?;
+    pair.scene.quiesce().await;
 
     unmoved(&pair, outcome);
-    let told = pair.reasons(began).iter().any(|reason| reason == "multi-az-failover");
+    let told = pair.scene.reasons(began).iter().any(|reason| reason == "multi-az-failover");
     outcome.check("the function says that it waits for the Multi-AZ failover", told, format!("{told}"));
     for client in ["common", "resilient"] {
-        let down = pair.downtime(client, began);
+        let down = pair.scene.downtime(client, began);
         outcome.figure(&format!("writes down, {client} loop"), format!("{down:.1} s of which the server 8"));
         outcome.check(&format!("the {client} loop rides it out"), down < 20.0, format!("{down:.1} s"));
     }
@@ -63,27 +64,27 @@ pub async fn function_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
         ("PROMOTE_ON", "unresponsive"),
     ];
     let mut pair = Pair::start(paths, &settings).await?;
-    pair.page(A1).await?;
-    pair.serve().await?;
+    pair.scene.page(A1).await?;
+    pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
 
-    let began = pair.record.step("the function loses its way to both zones");
+    let began = pair.scene.record.step("the function loses its way to both zones");
     for zone in [ZONE_A, ZONE_B] {
         cut(&FUNCTION.network(), zone)?;
     }
     tokio::time::sleep(6 * TICK).await;
-    let ended = pair.record.step("the way is there again");
+    let ended = pair.scene.record.step("the way is there again");
     for zone in [ZONE_A, ZONE_B] {
         heal(&FUNCTION.network(), zone)?;
     }
     tokio::time::sleep(3 * TICK).await;
-    pair.quiesce().await;
+    pair.scene.quiesce().await;
 
     unmoved(&pair, outcome);
-    let events = pair.record.events();
+    let events = pair.scene.record.events();
     let trouble = events.iter().filter(|event| matches!(event.what, What::Trouble { .. })).count();
     outcome.check("no client notices", trouble == 0, format!("{trouble} errors"));
-    let blind = pair.reasons(began);
+    let blind = pair.scene.reasons(began);
     let seen = blind.iter().filter(|reason| *reason != "primary-healthy").count();
     outcome.figure("ticks without sight", format!("{seen} in {:.0} s, none changed anything", ended - began));
     outcome.check("the function did look, and could not see", seen >= 2, blind.join(", "));

@@ -6,22 +6,23 @@ use anyhow::Result;
 
 use crate::TICK;
 use crate::net::{A1, ZONE_A, cut, heal};
+use crate::pair::Pair;
 use crate::record::{Outcome, What};
-use crate::stage::{Pair, Paths};
+use crate::stage::Paths;
 
 pub async fn tcp(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let probe = format!("tcp://{}:3306", A1.address);
     let mut pair = Pair::start(paths, &[("HEALTH_ENDPOINTS", &probe)]).await?;
-    pair.serve().await?;
-    let began = pair.record.step("the primary hangs (SIGSTOP)");
+    pair.scene.serve().await?;
+    let began = pair.scene.record.step("the primary hangs (SIGSTOP)");
     pair.servers.primary.lock().await.freeze()?;
     tokio::time::sleep(6 * TICK).await;
-    let moved = pair.aws.forced();
-    let written = pair.acks("", "", began + 0.5, f64::MAX).len();
-    let thawed = pair.record.step("the primary goes on");
+    let moved = pair.scene.aws.forced();
+    let written = pair.scene.acks("", "", began + 0.5, f64::MAX).len();
+    let thawed = pair.scene.record.step("the primary goes on");
     pair.servers.primary.lock().await.thaw()?;
-    pair.wait_for_rows(&["common", "resilient"], "a1").await?;
-    pair.quiesce().await;
+    pair.scene.wait_for_rows(&["common", "resilient"], "a1").await?;
+    pair.scene.quiesce().await;
     outcome.figure("hung for", format!("{:.0} s, {written} rows written, traffic not moved", thawed - began));
     outcome.check("nothing is written while it hangs", written == 0, format!("{written} rows"));
     // The hazard that `check` warns of: the kernel accepts what nobody serves.
@@ -36,29 +37,29 @@ pub async fn page(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let settings =
         [("HEALTH_ENDPOINTS", probe.as_str()), ("PROMOTE_REPLICA", "true"), ("PROMOTE_ON", "unresponsive")];
     let mut pair = Pair::start(paths, &settings).await?;
-    pair.page(A1).await?;
-    pair.serve().await?;
+    pair.scene.page(A1).await?;
+    pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let began = pair.record.step("the primary hangs (SIGSTOP)");
+    let began = pair.scene.record.step("the primary hangs (SIGSTOP)");
     pair.servers.primary.lock().await.freeze()?;
     pair.wait_promoted().await?;
-    pair.wait_for_rows(&["resilient"], "b1").await?;
+    pair.scene.wait_for_rows(&["resilient"], "b1").await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let flags = pair.first(began, |what| matches!(what, What::Flags { forced: true, .. }));
+    let flags = pair.scene.first(began, |what| matches!(what, What::Flags { forced: true, .. }));
     let moved = flags.unwrap_or(f64::NAN) - began;
     outcome.figure("traffic moved after", format!("{moved:.1} s"));
     outcome.check("a page that runs a query finds the hang", moved < 8.0, format!("{moved:.1} s"));
-    let down = pair.downtime("resilient", began);
+    let down = pair.scene.downtime("resilient", began);
     outcome.figure("writes down, resilient loop (read time-out 3 s)", format!("{down:.1} s"));
     outcome.check("the resilient loop is back within 15 s", down < 15.0, format!("{down:.1} s"));
-    let common = pair.acks("common", "", began + 0.5, f64::MAX).len();
+    let common = pair.scene.acks("common", "", began + 0.5, f64::MAX).len();
     outcome.check("the common loop hangs on: PDO waits for a day", common == 0, format!("{common} rows"));
 
-    let thawed = pair.record.step("the old primary goes on");
+    let thawed = pair.scene.record.step("the old primary goes on");
     pair.servers.primary.lock().await.thaw()?;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    pair.quiesce().await;
-    let stale = |client: &str| pair.acks(client, "a1", thawed, f64::MAX).len();
+    pair.scene.quiesce().await;
+    let stale = |client: &str| pair.scene.acks(client, "a1", thawed, f64::MAX).len();
     outcome.figure("rows to the stale primary in 5 s, common loop", stale("common").to_string());
     outcome.check(
         "the common loop writes to the stale primary",
@@ -84,29 +85,29 @@ pub async fn partition(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
         ("FENCE_PRIMARY", "stop"),
     ];
     let mut pair = Pair::start(paths, &settings).await?;
-    pair.page(A1).await?;
-    pair.serve().await?;
+    pair.scene.page(A1).await?;
+    pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let began = pair.record.step("the zone falls silent: packets are dropped");
+    let began = pair.scene.record.step("the zone falls silent: packets are dropped");
     for other in OTHERS {
         cut(ZONE_A, other)?;
     }
     pair.wait_promoted().await?;
-    pair.wait_for_rows(&["resilient"], "b1").await?;
+    pair.scene.wait_for_rows(&["resilient"], "b1").await?;
     let flags =
-        pair.first(began, |what| matches!(what, What::Flags { forced: true, .. })).unwrap_or(f64::NAN);
+        pair.scene.first(began, |what| matches!(what, What::Flags { forced: true, .. })).unwrap_or(f64::NAN);
     outcome.figure("traffic moved after", format!("{:.1} s", flags - began));
-    let down = pair.downtime("resilient", began);
+    let down = pair.scene.downtime("resilient", began);
     outcome.figure("writes down, resilient loop", format!("{down:.1} s"));
     outcome.check("the resilient loop is back within 15 s", down < 15.0, format!("{down:.1} s"));
     tokio::time::sleep(3 * TICK).await;
-    let healed = pair.record.step("the zone is there again");
+    let healed = pair.scene.record.step("the zone is there again");
     for other in OTHERS {
         heal(ZONE_A, other)?;
     }
     tokio::time::sleep(Duration::from_secs(6)).await;
-    pair.quiesce().await;
-    let stale = pair.acks("", "a1", healed, f64::MAX).len();
+    pair.scene.quiesce().await;
+    let stale = pair.scene.acks("", "a1", healed, f64::MAX).len();
     outcome.check("the fence keeps every row from the old primary", stale == 0, format!("{stale} rows"));
     outcome.lost = pair.lost(&pair.servers.replica).await?;
     // What was sent in the last instant before the cut was acknowledged and had not reached the replica.

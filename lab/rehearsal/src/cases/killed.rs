@@ -6,27 +6,28 @@ use anyhow::{Context, Result};
 
 use super::{ROWS_PER_SECOND, stated_lag};
 use crate::TICK;
+use crate::pair::Pair;
 use crate::record::{Outcome, What};
-use crate::stage::{Pair, Paths, TTL};
+use crate::stage::{Paths, TTL};
 
 pub async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("PROMOTE_REPLICA", "true")]).await?;
-    pair.serve().await?;
+    pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
 
-    let killed = pair.record.step("the primary is killed");
+    let killed = pair.scene.record.step("the primary is killed");
     pair.servers.primary.lock().await.kill().await?;
     pair.wait_promoted().await?;
-    pair.wait_for_rows(&["common", "resilient"], "b1").await?;
+    pair.scene.wait_for_rows(&["common", "resilient"], "b1").await?;
     legs(&pair, outcome, killed)?;
 
-    let back = pair.record.step("the old primary comes back");
+    let back = pair.scene.record.step("the old primary comes back");
     pair.servers.primary.lock().await.start().await?;
     tokio::time::sleep(3 * TICK + Duration::from_secs(u64::from(TTL))).await;
-    pair.quiesce().await;
-    let stale = pair.acks("", "a1", back, f64::MAX).len();
+    pair.scene.quiesce().await;
+    let stale = pair.scene.acks("", "a1", back, f64::MAX).len();
     outcome.check("no row goes to the old primary when it comes back", stale == 0, format!("{stale} rows"));
-    outcome.check("traffic stays with the promoted replica", pair.aws.forced(), "the flags");
+    outcome.check("traffic stays with the promoted replica", pair.scene.aws.forced(), "the flags");
 
     outcome.lost = pair.lost(&pair.servers.replica).await?;
     let stated = stated_lag(&pair, killed).context("no lag was stated")?;
@@ -45,20 +46,21 @@ pub async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
 /// The downtime, leg by leg.
 fn legs(pair: &Pair, outcome: &mut Outcome, killed: f64) -> Result<()> {
     let at = |what: &str, holds: &dyn Fn(&What) -> bool| {
-        pair.first(killed, holds).with_context(|| format!("no {what}"))
+        pair.scene.first(killed, holds).with_context(|| format!("no {what}"))
     };
     let status = at("status", &|what| matches!(what, What::Status { status, .. } if status == "failed"))?;
     let flags = at("flags", &|what| matches!(what, What::Flags { forced: true, .. }))?;
     let promoted =
         at("promotion", &|what| matches!(what, What::Status { status, .. } if status == "promoted"))?;
     let dns = at("answer", &|what| matches!(what, What::Dns { .. }))?;
-    let moved = pair.record.events().into_iter().rfind(|event| {
+    let moved = pair.scene.record.events().into_iter().rfind(|event| {
         event.at < flags && matches!(&event.what, What::Invocation { until, .. } if *until > flags)
     });
     let tick = moved.context("no invocation moved traffic")?.at;
     let ready = promoted.max(dns);
     for client in ["common", "resilient"] {
-        let first = pair.acks(client, "b1", killed, f64::MAX).first().map(|ack| ack.1).context("no row")?;
+        let first =
+            pair.scene.acks(client, "b1", killed, f64::MAX).first().map(|ack| ack.1).context("no row")?;
         outcome.figure(
             &format!("writes down, {client} loop"),
             format!(
@@ -73,7 +75,7 @@ fn legs(pair: &Pair, outcome: &mut Outcome, killed: f64) -> Result<()> {
             ),
         );
     }
-    let resilient = pair.downtime("resilient", killed);
+    let resilient = pair.scene.downtime("resilient", killed);
     outcome.check(
         "the resilient loop writes again within 12 s",
         resilient < 12.0,
@@ -92,15 +94,16 @@ fn legs(pair: &Pair, outcome: &mut Outcome, killed: f64) -> Result<()> {
 
 pub async fn returned(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("FAILBACK_CONFIRMATIONS", "3")]).await?;
-    pair.reader()?;
-    pair.serve().await?;
+    pair.scene.reader()?;
+    pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
 
-    let killed = pair.record.step("the primary is killed");
+    let killed = pair.scene.record.step("the primary is killed");
     pair.servers.primary.lock().await.kill().await?;
-    pair.wait_forced(true, Duration::from_secs(15)).await?;
+    pair.scene.wait_forced(true, Duration::from_secs(15)).await?;
     tokio::time::sleep(Duration::from_secs(u64::from(TTL) + 4)).await;
     let refused = pair
+        .scene
         .record
         .events()
         .iter()
@@ -108,32 +111,35 @@ pub async fn returned(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
         .filter(|event| matches!(&event.what, What::Trouble { code, .. } if code == "1290"))
         .count();
     outcome.check("writes are refused by the replica (1290)", refused > 0, format!("{refused} refusals"));
-    let wrong = pair.acks("", "b1", killed, f64::MAX).len();
+    let wrong = pair.scene.acks("", "b1", killed, f64::MAX).len();
     outcome.check("no write is acknowledged by the replica", wrong == 0, format!("{wrong} rows"));
-    let read = pair.first(killed, |what| matches!(what, What::Read { server, .. } if server == "b1"));
+    let read = pair.scene.first(killed, |what| matches!(what, What::Read { server, .. } if server == "b1"));
     outcome
         .figure("reads served by the replica after", format!("{:.1} s", read.unwrap_or(f64::NAN) - killed));
     outcome.check("reads are served by the replica", read.is_some(), format!("{read:?}"));
 
-    pair.record.step("the primary comes back");
+    pair.scene.record.step("the primary comes back");
     pair.servers.primary.lock().await.start().await?;
-    pair.wait_forced(false, Duration::from_secs(15)).await?;
-    pair.wait_for_rows(&["resilient"], "a1").await?;
-    let available =
-        pair.first(killed + 1.5, |what| matches!(what, What::Status { status, .. } if status == "available"));
+    pair.scene.wait_forced(false, Duration::from_secs(15)).await?;
+    pair.scene.wait_for_rows(&["resilient"], "a1").await?;
+    let available = pair
+        .scene
+        .first(killed + 1.5, |what| matches!(what, What::Status { status, .. } if status == "available"));
     let available = available.context("never available")?;
-    let normal =
-        pair.first(killed, |what| matches!(what, What::Flags { forced: false, .. })).context("no flags")?;
+    let normal = pair
+        .scene
+        .first(killed, |what| matches!(what, What::Flags { forced: false, .. }))
+        .context("no flags")?;
     outcome.figure("traffic back", format!("{:.1} s after `available`", normal - available));
     for client in ["common", "resilient"] {
-        if let Some((_, first)) = pair.acks(client, "a1", normal, f64::MAX).first() {
+        if let Some((_, first)) = pair.scene.acks(client, "a1", normal, f64::MAX).first() {
             outcome.figure(
                 &format!("first write, {client} loop"),
                 format!("{:.1} s after `available`", first - available),
             );
         }
     }
-    pair.quiesce().await;
+    pair.scene.quiesce().await;
     outcome.lost = pair.lost(&pair.servers.primary).await?;
     let found = outcome.lost.len();
     outcome.check("no row is lost", found == 0, format!("{found} rows"));

@@ -9,8 +9,9 @@ mod watched;
 
 use anyhow::Result;
 
+use crate::pair::Pair;
 use crate::record::{Outcome, What};
-use crate::stage::{Pair, Paths};
+use crate::stage::Paths;
 
 /// A case by its name.
 pub struct Case {
@@ -59,7 +60,7 @@ const ROWS_PER_SECOND: f64 = 20.0;
 
 /// The lag that the function stated when it promoted.
 fn stated_lag(pair: &Pair, from: f64) -> Option<f64> {
-    pair.record.events().iter().filter(|event| event.at >= from).find_map(|event| match &event.what {
+    pair.scene.record.events().iter().filter(|event| event.at >= from).find_map(|event| match &event.what {
         What::Invocation { answer, .. } => answer["replica"]["lag_seconds"].as_f64(),
         _ => None,
     })
@@ -68,7 +69,7 @@ fn stated_lag(pair: &Pair, from: f64) -> Option<f64> {
 /// Nobody knows what clients write that replication has not seen: the lag is a lower bound, and must be called one.
 fn at_least(pair: &Pair, outcome: &mut Outcome, from: f64) {
     let messages: Vec<String> =
-        pair.aws.emulator.world().messages().iter().map(|message| message.message.clone()).collect();
+        pair.scene.aws.emulator.world().messages().iter().map(|message| message.message.clone()).collect();
     let promoted = messages.iter().rfind(|message| message.contains("promot"));
     let said = promoted.is_some_and(|message| message.to_lowercase().contains("at least"));
     let text = format!("{} notifications since {from:.0} s", messages.len());

@@ -8,9 +8,10 @@ use serde_json::json;
 use super::{ROWS_PER_SECOND, stated_lag};
 use crate::agent::fill_lag;
 use crate::net::{A1, B1, cut};
+use crate::pair::Pair;
 use crate::process::until;
 use crate::record::Outcome;
-use crate::stage::{Pair, Paths};
+use crate::stage::Paths;
 
 pub async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let settings = [("PROMOTE_REPLICA", "true"), ("MAX_REPLICA_LAG", "5s")];
@@ -19,21 +20,25 @@ pub async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     for sql in ["STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=300", "START SLAVE"] {
         replica.lock().await.query(sql).await?;
     }
-    pair.serve().await?;
-    pair.record.step("the replica falls behind");
+    pair.scene.serve().await?;
+    pair.scene.record.step("the replica falls behind");
     let behind = || async { replica.lock().await.lag().await.is_some_and(|lag| lag >= 8.0) };
     until("the replica is 8 s behind", Duration::from_secs(20), behind).await?;
-    fill_lag(&pair.aws.emulator, &pair.servers).await;
+    fill_lag(&pair.scene.aws.emulator, &pair.servers).await;
 
-    let killed = pair.record.step("the primary is killed");
+    let killed = pair.scene.record.step("the primary is killed");
     pair.servers.primary.lock().await.kill().await?;
-    pair.wait_forced(true, Duration::from_secs(15)).await?;
-    let refused = || async { pair.reasons(killed).iter().any(|reason| reason == "lag-too-high") };
+    pair.scene.wait_forced(true, Duration::from_secs(15)).await?;
+    let refused = || async { pair.scene.reasons(killed).iter().any(|reason| reason == "lag-too-high") };
     let refused = until("the promotion is refused", Duration::from_secs(10), refused).await;
-    outcome.check("the promotion is refused: lag-too-high", refused.is_ok(), pair.reasons(killed).join(", "));
+    outcome.check(
+        "the promotion is refused: lag-too-high",
+        refused.is_ok(),
+        pair.scene.reasons(killed).join(", "),
+    );
 
     let order = json!({"action": "failover", "reason": "the rows are lost anyway", "promote": true, "allow_data_loss": true});
-    let answer = pair.order(order).await?;
+    let answer = pair.scene.order(order).await?;
     let promoted = answer["actions"].to_string().contains("promote-replica");
     outcome.check(
         "allow_data_loss promotes",
@@ -41,8 +46,8 @@ pub async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
         format!("{}: {}", answer["reason"], answer["message"]),
     );
     pair.wait_promoted().await?;
-    pair.wait_for_rows(&["resilient"], "b1").await?;
-    pair.quiesce().await;
+    pair.scene.wait_for_rows(&["resilient"], "b1").await?;
+    pair.scene.quiesce().await;
     outcome.lost = pair.lost(&pair.servers.replica).await?;
     let stated = stated_lag(&pair, killed).context("no lag was stated")?;
     let bound = (2.0 * ROWS_PER_SECOND * (stated + 2.0)) as usize;
@@ -59,17 +64,17 @@ pub async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
 
 pub async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("PROMOTE_REPLICA", "true")]).await?;
-    pair.serve().await?;
+    pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let gap = 8.0;
-    pair.record.step("the replication link is cut, silently");
+    pair.scene.record.step("the replication link is cut, silently");
     cut(&A1.network(), &B1.network())?;
     tokio::time::sleep(Duration::from_secs_f64(gap)).await;
-    let killed = pair.record.step("the primary is killed");
+    let killed = pair.scene.record.step("the primary is killed");
     pair.servers.primary.lock().await.kill().await?;
     pair.wait_promoted().await?;
-    pair.wait_for_rows(&["resilient"], "b1").await?;
-    pair.quiesce().await;
+    pair.scene.wait_for_rows(&["resilient"], "b1").await?;
+    pair.scene.quiesce().await;
     outcome.lost = pair.lost(&pair.servers.replica).await?;
     let stated = stated_lag(&pair, killed).context("no lag was stated")?;
     let found = outcome.lost.len();

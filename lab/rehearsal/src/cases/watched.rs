@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::pair::Pair;
 use crate::record::{Outcome, What};
-use crate::stage::{Pair, Paths};
+use crate::stage::Paths;
 
 pub async fn off(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     // Killed at 20 s, seen at 60 s, confirmed twice more at 10 s.
@@ -20,17 +21,19 @@ pub async fn on(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
 async fn killed(paths: &Paths, outcome: &mut Outcome, watch: &str, limit: f64) -> Result<()> {
     let settings = [("PROMOTE_REPLICA", "true"), ("CONFIRMATION_INTERVAL", "10s"), ("WATCH_INTERVAL", watch)];
     let mut pair = Pair::start(paths, &settings).await?;
-    pair.serve_every(Duration::from_secs(60), &[]).await?;
+    pair.scene.serve_every(Duration::from_secs(60), &[]).await?;
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let began = pair.record.step("the primary is killed");
+    let began = pair.scene.record.step("the primary is killed");
     pair.servers.primary.lock().await.kill().await?;
-    pair.wait_forced(true, Duration::from_secs(90)).await?;
+    pair.scene.wait_forced(true, Duration::from_secs(90)).await?;
     pair.wait_promoted().await?;
-    pair.wait_for_rows(&["resilient"], "b1").await?;
-    let flags =
-        pair.first(began, |what| matches!(what, What::Flags { forced: true, .. })).context("no flags")?;
+    pair.scene.wait_for_rows(&["resilient"], "b1").await?;
+    let flags = pair
+        .scene
+        .first(began, |what| matches!(what, What::Flags { forced: true, .. }))
+        .context("no flags")?;
     outcome.figure("traffic moved after", format!("{:.1} s", flags - began));
-    let down = pair.downtime("resilient", began);
+    let down = pair.scene.downtime("resilient", began);
     outcome.figure("writes down, resilient loop", format!("{down:.1} s"));
     outcome.check(
         "the resilient loop writes again in time",
@@ -39,9 +42,9 @@ async fn killed(paths: &Paths, outcome: &mut Outcome, watch: &str, limit: f64) -
     );
     // The common loop gives rows up after 31 s.
     tokio::time::sleep(Duration::from_secs(8)).await;
-    pair.quiesce().await;
+    pair.scene.quiesce().await;
     let given =
-        pair.record.events().iter().filter(|event| matches!(&event.what, What::GaveUp { .. })).count();
+        pair.scene.record.events().iter().filter(|event| matches!(&event.what, What::GaveUp { .. })).count();
     outcome.figure("rows that the common loop gave up", given.to_string());
     outcome.lost = pair.lost(&pair.servers.replica).await?;
     outcome.figure("rows lost", outcome.lost.len().to_string());
