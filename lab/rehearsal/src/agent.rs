@@ -163,7 +163,7 @@ impl Look {
             server.query(sql).await?;
         }
         server.stop().await?;
-        server.options([]);
+        server.options(&[]);
         server.start().await?;
         let mut world = self.emulator.world();
         if let Some(instance) = world.instance_mut(REPLICA) {

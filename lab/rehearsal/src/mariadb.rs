@@ -65,6 +65,8 @@ pub struct Mariadb {
     id: u32,
     folder: PathBuf,
     options: Vec<String>,
+    once: Option<String>,
+    programs: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -78,12 +80,22 @@ impl Mariadb {
         std::fs::create_dir_all(&folder)?;
         let data = folder.join("data");
         run(&["cp", "-a", &template.to_string_lossy(), &data.to_string_lossy()])?;
-        Ok(Self { host, id, folder, options: Vec::new(), child: None })
+        Ok(Self { host, id, folder, options: Vec::new(), once: None, programs: None, child: None })
     }
 
     /// Further options, in place of the former ones.
-    pub fn options<const N: usize>(&mut self, options: [&str; N]) {
-        self.options = options.map(str::to_owned).to_vec();
+    pub fn options(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|option| (*option).to_owned()).collect();
+    }
+
+    /// A folder of programs that the server may run.
+    pub fn programs(&mut self, folder: &Path) {
+        self.programs = Some(folder.to_owned());
+    }
+
+    /// An option of the next start alone.
+    pub fn option_once(&mut self, option: &str) {
+        self.once = Some(option.to_owned());
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -117,7 +129,13 @@ impl Mariadb {
         command.args(SMALL);
         command.arg(format!("--datadir={folder}/data")).arg(format!("--socket={folder}/sock"));
         command.arg(format!("--pid-file={folder}/pid")).arg(format!("--server-id={}", self.id));
-        command.arg(format!("--bind-address={}", self.host.address)).args(&self.options);
+        command
+            .arg(format!("--bind-address={}", self.host.address))
+            .args(&self.options)
+            .args(self.once.take());
+        if let (Some(programs), Ok(path)) = (&self.programs, std::env::var("PATH")) {
+            command.env("PATH", format!("{}:{path}", programs.display()));
+        }
         self.child = Some(start(command, &self.folder.join("log"))?);
         Ok(())
     }

@@ -38,7 +38,7 @@ impl Pair {
         let record = Arc::clone(&paths.record);
         let mut primary = Mariadb::new(A1, 1, &paths.mariadb, &paths.folder)?;
         let mut replica = Mariadb::new(B1, 2, &paths.mariadb, &paths.folder)?;
-        replica.options(["--read-only"]);
+        replica.options(&["--read-only"]);
         let (one, other) = tokio::join!(primary.start(), replica.start());
         one.context("the primary")?;
         other.context("the replica")?;

@@ -19,12 +19,35 @@ pub fn on(host: Host, program: &str) -> Command {
     command
 }
 
-/// The same as another user than root, for servers that refuse to be root. The user exists in a namespace of
-/// its own only, so it works without any account and without being root outside.
-pub fn on_unprivileged(host: Host, program: &str) -> Command {
+/// The same as the account `postgres`, for servers that refuse to be root. It is that account in a user namespace of
+/// its own only, so all files stay ours, and it works without being root outside.
+///
+/// # Errors
+/// If there is no such account; Debian's package makes it.
+pub fn on_as_postgres(host: Host, program: &str) -> Result<Command> {
+    let accounts = std::fs::read_to_string("/etc/passwd")?;
+    let account = accounts.lines().find(|line| line.starts_with("postgres:"));
+    let mut fields = account.context("there is no account postgres")?.split(':').skip(2);
+    let (user, group) = fields.next().zip(fields.next()).context("the account postgres has no number")?;
     let mut command = on(host, "unshare");
-    command.args(["--user", "--map-user=999", "--map-group=999", "--", program]);
-    command
+    command.arg("--user").arg(format!("--map-user={user}")).arg(format!("--map-group={group}"));
+    command.arg("--").arg(program);
+    Ok(command)
+}
+
+/// Kills everything that runs on a host, as a power cut does.
+///
+/// # Errors
+/// If the host's processes can't be listed.
+pub fn kill_all(host: Host) -> Result<()> {
+    let listed = std::process::Command::new("ip").args(["netns", "pids", host.name]).output()?;
+    for pid in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
+        if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
+            // It may have ended meanwhile.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+    Ok(())
 }
 
 /// Starts a server whose words go into a log.

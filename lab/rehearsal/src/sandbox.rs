@@ -1,8 +1,8 @@
 //! The command line, and the namespaces within namespaces that it runs in.
 //!
 //! `rehearse` starts itself in new namespaces as `rehearse inside`, which prepares what the cases share and starts
-//! itself once more for each case, as `rehearse case`. Each is the first process of its process namespace: when it
-//! ends, the kernel ends the rest. Its standard input is a pipe that the process outside holds and never writes: when
+//! itself once more for each case, as `rehearse case`. Each runs under the first process of its process namespace: when
+//! that ends, the kernel ends the rest. Its standard input is a pipe that the process outside holds and never writes: when
 //! that process is gone, by whatever signal, the pipe ends and so does this one.
 
 use std::fs;
@@ -70,6 +70,9 @@ impl Command {
     /// # Errors
     /// If it can't be run.
     pub fn run(self) -> Result<bool> {
+        if std::process::id() == 1 {
+            return reap();
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             match self.inner {
@@ -85,6 +88,21 @@ impl Command {
                 Some(Inner::Page(page)) => page.serve().await.map(|()| true),
             }
         })
+    }
+}
+
+/// What the first process of a namespace has to do: the rest runs as its child, and it collects every orphan. A server
+/// whose end nobody collects would look alive to whoever waits for it.
+fn reap() -> Result<bool> {
+    let child =
+        std::process::Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).spawn()?;
+    let child = i32::try_from(child.id())?;
+    loop {
+        if let Some((pid, status)) = rustix::process::wait(rustix::process::WaitOptions::empty())?
+            && pid.as_raw_nonzero().get() == child
+        {
+            return Ok(status.exit_status() == Some(0));
+        }
     }
 }
 
@@ -133,6 +151,8 @@ fn within(what: &str, options: &Options, user: bool) -> Result<(Child, ChildStdi
     command.arg(std::env::current_exe()?).arg(what);
     command.arg("--function").arg(&options.function).arg("--out").arg(&options.out);
     command.arg("--parallel").arg(options.parallel.to_string()).args(&options.cases);
+    // The programs of the distribution, whatever else stands first in the caller's PATH.
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command.stdin(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().context("unshare can't be run")?;
     // Apart from the child, for waiting on it would close the pipe.

@@ -17,7 +17,7 @@ fn unmoved(pair: &Pair, outcome: &mut Outcome) {
     outcome.check("the flags are never touched", moved.is_none(), format!("{moved:?}"));
 }
 
-pub async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     // RDS says `available` all the while, as it does now and then: the probe fails, and only the event explains it.
     let probe = format!("tcp://{}:3306", A1.address);
     let settings =
@@ -54,7 +54,7 @@ pub async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-pub async fn function_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn function_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let probe = format!("http://{}:8008/", A1.address);
     let secondary = format!("tcp://{}:3306", B1.address);
     let settings = [

@@ -10,7 +10,7 @@ use crate::pair::Pair;
 use crate::record::{Outcome, What};
 use crate::stage::Paths;
 
-pub async fn tcp(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn tcp(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let probe = format!("tcp://{}:3306", A1.address);
     let mut pair = Pair::start(paths, &[("HEALTH_ENDPOINTS", &probe)]).await?;
     pair.scene.serve().await?;
@@ -32,7 +32,7 @@ pub async fn tcp(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-pub async fn page(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn page(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let probe = format!("http://{}:8008/", A1.address);
     let settings =
         [("HEALTH_ENDPOINTS", probe.as_str()), ("PROMOTE_REPLICA", "true"), ("PROMOTE_ON", "unresponsive")];
@@ -76,7 +76,7 @@ pub async fn page(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
 /// The networks outside zone A.
 const OTHERS: [&str; 3] = ["10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"];
 
-pub async fn partition(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn partition(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let probe = format!("http://{}:8008/", A1.address);
     let settings = [
         ("HEALTH_ENDPOINTS", probe.as_str()),

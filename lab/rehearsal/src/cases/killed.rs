@@ -10,7 +10,7 @@ use crate::pair::Pair;
 use crate::record::{Outcome, What};
 use crate::stage::{Paths, TTL};
 
-pub async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("PROMOTE_REPLICA", "true")]).await?;
     pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -92,7 +92,7 @@ fn legs(pair: &Pair, outcome: &mut Outcome, killed: f64) -> Result<()> {
     Ok(())
 }
 
-pub async fn returned(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn returned(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("FAILBACK_CONFIRMATIONS", "3")]).await?;
     pair.scene.reader()?;
     pair.scene.serve().await?;

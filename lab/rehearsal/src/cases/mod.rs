@@ -3,6 +3,7 @@
 mod held;
 mod hung;
 mod killed;
+mod outside_rds;
 mod planned;
 mod stake;
 mod watched;
@@ -53,6 +54,8 @@ cases! {
     "restart-fenced" "The same with a fence" => planned::restart_fenced,
     "watch-off" "Killed 20 s after a tick, real durations: a tick each minute" => watched::off,
     "watch-on" "The same with WATCH_INTERVAL" => watched::on,
+    "patroni" "Patroni's two nodes: a switchover, a lost leader, then both" => outside_rds::patroni,
+    "galera" "Galera's three nodes: one is lost, then the quorum" => outside_rds::galera,
 }
 
 /// Rows that a client writes in a second, at most.

@@ -32,7 +32,7 @@ async fn promote(pair: &Pair) -> Result<f64> {
     Ok(began)
 }
 
-pub async fn bare(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn bare(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = requested(paths, &[]).await?;
     let began = promote(&pair).await?;
     super::at_least(&pair, outcome, began);
@@ -63,7 +63,7 @@ pub async fn bare(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-pub async fn fenced(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn fenced(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let settings = [("PROMOTE_REPLICA", "true"), ("FENCE_PRIMARY", "stop")];
     let mut pair = requested(paths, &settings).await?;
     let began = promote(&pair).await?;
@@ -98,7 +98,7 @@ async fn fence(pair: &Pair) -> Result<f64> {
         .map_or_else(|| Ok(pair.scene.record.now()), Ok)
 }
 
-pub async fn read_only(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn read_only(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = requested(paths, &[]).await?;
     let began = pair.scene.record.step("the primary is set read-only, and the replica catches up");
     let gtid = {
@@ -152,7 +152,7 @@ async fn restart(paths: &Paths, fence: &str) -> Result<(Pair, f64)> {
     Ok((pair, back))
 }
 
-pub async fn restart_bare(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn restart_bare(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let (mut pair, back) = restart(paths, "").await?;
     tokio::time::sleep(Duration::from_secs(15)).await;
     pair.scene.quiesce().await;
@@ -164,7 +164,7 @@ pub async fn restart_bare(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-pub async fn restart_fenced(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn restart_fenced(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let (mut pair, back) = restart(paths, "stop").await?;
     let stopped = fence(&pair).await?;
     pair.scene.wait_for_rows(&["resilient"], "b1").await?;

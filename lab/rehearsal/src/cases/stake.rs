@@ -13,7 +13,7 @@ use crate::process::until;
 use crate::record::Outcome;
 use crate::stage::Paths;
 
-pub async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let settings = [("PROMOTE_REPLICA", "true"), ("MAX_REPLICA_LAG", "5s")];
     let mut pair = Pair::start(paths, &settings).await?;
     let replica = pair.servers.replica.clone();
@@ -62,7 +62,7 @@ pub async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-pub async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("PROMOTE_REPLICA", "true")]).await?;
     pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;

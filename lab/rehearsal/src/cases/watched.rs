@@ -8,12 +8,12 @@ use crate::pair::Pair;
 use crate::record::{Outcome, What};
 use crate::stage::Paths;
 
-pub async fn off(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn off(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     // Killed at 20 s, seen at 60 s, confirmed twice more at 10 s.
     killed(paths, outcome, "", 85.0).await
 }
 
-pub async fn on(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+pub(super) async fn on(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     // Seen within 5 s, confirmed twice more at 10 s.
     killed(paths, outcome, "5s", 45.0).await
 }
