@@ -23,6 +23,7 @@ pub mod client;
 pub mod dns;
 pub mod function;
 pub mod galera;
+pub mod html;
 pub mod mariadb;
 pub mod net;
 pub mod page;
@@ -33,6 +34,7 @@ pub mod record;
 pub mod runtime_api;
 pub mod sandbox;
 pub mod stage;
+pub mod svg;
 
 use std::time::Duration;
 

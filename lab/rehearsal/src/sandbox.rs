@@ -20,7 +20,7 @@ use crate::cases::{self, ALL};
 use crate::page::Page;
 use crate::record::{Outcome, Record};
 use crate::stage::Paths;
-use crate::{mariadb, net};
+use crate::{html, mariadb, net};
 
 /// Plays outages with real databases, real DNS answers and real clients, and counts rows.
 #[derive(Parser)]
@@ -43,7 +43,7 @@ struct Options {
     #[arg(long, default_value = "target/rehearsal")]
     out: PathBuf,
     /// Cases at the same time.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 8)]
     parallel: usize,
 }
 
@@ -167,6 +167,7 @@ async fn inside(options: Options) -> Result<bool> {
     let places = Arc::new(Semaphore::new(options.parallel.max(1)));
     let chosen =
         ALL.iter().filter(|case| options.cases.is_empty() || options.cases.iter().any(|n| n == case.name));
+    let begun = std::time::Instant::now();
     let mut running = Vec::new();
     for case in chosen {
         let options = Options { cases: vec![case.name.to_owned()], ..options.clone() };
@@ -194,9 +195,22 @@ async fn inside(options: Options) -> Result<bool> {
         tell(&outcome);
         outcomes.push(outcome);
     }
+    let took = begun.elapsed().as_secs_f64();
+    let page = options.out.join("rehearsal.html");
+    fs::write(&page, html::page(&outcomes, &machine(), took))?;
     let held = outcomes.iter().filter(|outcome| outcome.held()).count();
-    println!("\n{held} of {} cases held", outcomes.len());
+    println!("\n{held} of {} cases held in {took:.0} s; the page is {}", outcomes.len(), page.display());
     Ok(held == outcomes.len())
+}
+
+/// Where it was played, for the page.
+fn machine() -> String {
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        model.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1)).unwrap_or("");
+    format!("{processors} cores {model}, Linux {}, {:.0}", kernel.trim(), jiff::Timestamp::now())
 }
 
 fn tell(outcome: &Outcome) {

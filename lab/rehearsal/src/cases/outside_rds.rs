@@ -88,6 +88,8 @@ pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> 
     a2.kill().await?;
     until("a1 leads", limit, || async { a1.get("/primary").await == Some(200) }).await?;
     scene.wait_for_rows(&["resilient"], "a1").await?;
+    // Until the look that is under way has seen it, too.
+    tokio::time::sleep(3 * TICK).await;
     outcome.figure(
         &format!("writes down after kill -9 of the leader (ttl {} s)", patroni::TTL),
         format!("{:.1} s", scene.downtime("resilient", killed)),

@@ -10,7 +10,7 @@ use crate::agent::fill_lag;
 use crate::net::{A1, B1, cut};
 use crate::pair::Pair;
 use crate::process::until;
-use crate::record::Outcome;
+use crate::record::{Outcome, What};
 use crate::stage::Paths;
 
 pub(super) async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
@@ -69,7 +69,10 @@ pub(super) async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()>
     let gap = 8.0;
     pair.scene.record.step("the replication link is cut, silently");
     cut(&A1.network(), &B1.network())?;
-    tokio::time::sleep(Duration::from_secs_f64(gap)).await;
+    tokio::time::sleep(Duration::from_secs_f64(gap - 2.0)).await;
+    // A sample in the silence, which says 0 s as well.
+    fill_lag(&pair.scene.aws.emulator, &pair.servers).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let killed = pair.scene.record.step("the primary is killed");
     pair.servers.primary.lock().await.kill().await?;
     pair.wait_promoted().await?;
@@ -89,5 +92,23 @@ pub(super) async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()>
     let text = format!("{found}, expected {least} to {most}");
     outcome.check("the rows of the silence are lost, and no others", (least..=most).contains(&found), text);
     super::at_least(&pair, outcome, killed);
+    let claimed = claimed_bound(&pair, killed);
+    let true_bound = claimed.is_none_or(|claimed| claimed >= gap);
+    let text = format!("claimed at most {claimed:?} s, {gap} s are lost");
+    outcome.check("no upper bound is claimed that does not hold", true_bound, text);
     Ok(())
+}
+
+/// The seconds of writes that the function said are lost "at most", where it said so.
+fn claimed_bound(pair: &Pair, from: f64) -> Option<f64> {
+    let events = pair.scene.record.events();
+    let answers = events.iter().filter(|event| event.at >= from).filter_map(|event| match &event.what {
+        What::Invocation { answer, .. } => answer["message"].as_str(),
+        _ => None,
+    });
+    let claims = answers.filter_map(|message| {
+        let (_, rest) = message.split_once("at most ")?;
+        rest.split(' ').next()?.parse::<f64>().ok()
+    });
+    claims.reduce(f64::max)
 }
