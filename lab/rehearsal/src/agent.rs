@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::fault::Fault;
 use crate::function::REGION;
 use crate::mariadb::Mariadb;
 use crate::record::{Record, What};
@@ -28,6 +29,15 @@ pub const NOTICED_AFTER: Duration = Duration::from_secs(1);
 pub struct Servers {
     pub primary: Arc<Mutex<Mariadb>>,
     pub replica: Arc<Mutex<Mariadb>>,
+    /// What the agent gets wrong on purpose.
+    pub fault: Fault,
+}
+
+impl Servers {
+    async fn lag(&self) -> Option<f64> {
+        let lag = self.replica.lock().await.lag().await;
+        if self.fault == Fault::LyingLag { Some(3.0) } else { lag }
+    }
 }
 
 /// What the case tells the agent.
@@ -117,7 +127,7 @@ impl Look {
         let mut server = self.servers.primary.lock().await;
         match self.status(PRIMARY).as_str() {
             "stopping" => {
-                if server.runs() {
+                if server.runs() && self.servers.fault != Fault::NoStop {
                     server.stop().await?;
                 }
                 self.set(PRIMARY, "stopped");
@@ -149,7 +159,7 @@ impl Look {
         let minute = now.as_second().div_euclid(60);
         if replicates && minute != self.sampled {
             self.sampled = minute;
-            let lag = self.servers.replica.lock().await.lag().await;
+            let lag = self.servers.lag().await;
             put_lag(&self.emulator, lag, now);
         }
         Ok(())
@@ -186,7 +196,7 @@ fn put_lag(emulator: &Emulator, lag: Option<f64>, time: Timestamp) {
 /// Fills the minutes before the case with the lag that is measured now. CloudWatch has a sample a minute and the
 /// function looks back over minutes, while a case lasts for seconds.
 pub async fn fill_lag(emulator: &Emulator, servers: &Servers) {
-    let lag = servers.replica.lock().await.lag().await;
+    let lag = servers.lag().await;
     let now = Timestamp::now();
     for minutes in 0..=4 {
         put_lag(emulator, lag, now - SignedDuration::from_mins(minutes));

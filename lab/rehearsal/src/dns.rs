@@ -21,8 +21,10 @@ use hickory_server::store::forwarder::{ForwardConfig, ForwardZoneHandler};
 use hickory_server::zone_handler::{Catalog, MessageResponseBuilder, ZoneHandler};
 use tokio::net::{TcpListener, UdpSocket};
 
+use crate::fault::Fault;
 use crate::net::SERVICES;
 use crate::record::{Record, What};
+use crate::stage::Paths;
 
 /// Where Route 53 listens, for the resolver alone.
 const ROUTE53: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 53);
@@ -40,9 +42,11 @@ pub struct Dns {
 pub async fn start(
     emulator: Emulator,
     endpoints: HashMap<String, Vec<Ipv4Addr>>,
-    record: Arc<Record>,
+    paths: &Paths,
 ) -> Result<Dns> {
-    let route53 = Route53 { emulator, endpoints, record, last: Mutex::default() };
+    let record = Arc::clone(&paths.record);
+    let stuck = paths.fault == Fault::StuckDns;
+    let route53 = Route53 { emulator, endpoints, record, stuck, last: Mutex::default() };
     let route53 = listen(Server::new(route53), ROUTE53).await?;
 
     // A forwarder of hickory's gives `preserve_intermediates` back itself, and reads no hosts file.
@@ -73,6 +77,8 @@ struct Route53 {
     /// What is not a failover record: the addresses of the endpoints.
     endpoints: HashMap<String, Vec<Ipv4Addr>>,
     record: Arc<Record>,
+    /// A planted fault: the first answer for ever.
+    stuck: bool,
     last: Mutex<Option<String>>,
 }
 
@@ -84,7 +90,8 @@ impl Route53 {
         let (endpoint, ttl) = match self.emulator.world().dns_answer(&text, self.emulator.now()) {
             None => (text, 60),
             Some(answer) => {
-                let target = answer.value.trim_end_matches('.').to_ascii_lowercase();
+                let fresh = answer.value.trim_end_matches('.').to_ascii_lowercase();
+                let target = self.last_given().filter(|_| self.stuck).unwrap_or(fresh);
                 let Ok(cname) = Name::from_ascii(format!("{target}.")) else { return (answers, false) };
                 answers.push(Rr::from_rdata(name.clone(), answer.ttl, RData::CNAME(CNAME(cname))));
                 self.told(&target);
@@ -102,6 +109,11 @@ impl Route53 {
             answers.extend(records);
         }
         (answers, true)
+    }
+
+    /// The last answer that was given.
+    fn last_given(&self) -> Option<String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn told(&self, target: &str) {

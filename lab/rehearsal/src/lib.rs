@@ -21,6 +21,7 @@ pub mod agent;
 pub mod cases;
 pub mod client;
 pub mod dns;
+pub mod fault;
 pub mod function;
 pub mod galera;
 pub mod html;

@@ -8,6 +8,7 @@ use emulator::{Instance, World};
 use tokio::sync::Mutex;
 
 use crate::agent::{Agent, PRIMARY, REPLICA, Servers, fill_lag};
+use crate::fault::Fault;
 use crate::function::REGION;
 use crate::mariadb::Mariadb;
 use crate::net::{A1, B1};
@@ -38,13 +39,18 @@ impl Pair {
         let record = Arc::clone(&paths.record);
         let mut primary = Mariadb::new(A1, 1, &paths.mariadb, &paths.folder)?;
         let mut replica = Mariadb::new(B1, 2, &paths.mariadb, &paths.folder)?;
-        replica.options(&["--read-only"]);
+        if paths.fault != Fault::OpenReplica {
+            replica.options(&["--read-only"]);
+        }
         let (one, other) = tokio::join!(primary.start(), replica.start());
         one.context("the primary")?;
         other.context("the replica")?;
         replica.replicate_from(A1.address).await?;
-        let servers =
-            Servers { primary: Arc::new(Mutex::new(primary)), replica: Arc::new(Mutex::new(replica)) };
+        let servers = Servers {
+            primary: Arc::new(Mutex::new(primary)),
+            replica: Arc::new(Mutex::new(replica)),
+            fault: paths.fault.clone(),
+        };
 
         let mut world = World::new();
         let a = Instance { engine: "mariadb".into(), port: 3306, ..Instance::new(REGION, PRIMARY) };
@@ -52,8 +58,7 @@ impl Pair {
         let (primary, secondary) = (a.address.clone(), b.address.clone());
         world.add(a);
         world.add(b);
-        let aws =
-            Aws::start(world, ttl, (&primary, vec![A1]), (&secondary, vec![B1]), Arc::clone(&record)).await?;
+        let aws = Aws::start(world, ttl, (&primary, vec![A1]), (&secondary, vec![B1]), paths).await?;
         let replicates = || async { servers.replica.lock().await.lag().await == Some(0.0) };
         until("replication runs", Duration::from_secs(10), replicates).await?;
         fill_lag(&aws.emulator, &servers).await;
@@ -72,6 +77,9 @@ impl Pair {
     /// # Errors
     /// If the server does not answer.
     pub async fn lost(&self, on: &Arc<Mutex<Mariadb>>) -> Result<Vec<(String, u64, f64)>> {
+        if self.scene.fault() == &Fault::LostRows {
+            on.lock().await.query("DELETE FROM app.entries").await?;
+        }
         let there: std::collections::HashSet<_> = on.lock().await.rows().await?.into_iter().collect();
         Ok(lost(&self.scene.record, |client, n| there.contains(&(client.to_owned(), n))))
     }

@@ -16,7 +16,8 @@ use clap::{Args, Parser, Subcommand};
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::Semaphore;
 
-use crate::cases::{self, ALL};
+use crate::cases::{self, ALL, Case};
+use crate::fault::{Fault, PLANTED};
 use crate::page::Page;
 use crate::record::{Outcome, Record};
 use crate::stage::Paths;
@@ -45,6 +46,12 @@ struct Options {
     /// Cases at the same time.
     #[arg(long, default_value_t = 8)]
     parallel: usize,
+    /// Plants a fault, such as `lost-rows`: assertions must fail.
+    #[arg(long, default_value = "")]
+    plant: String,
+    /// Plants every fault, and lists the assertions that never fail.
+    #[arg(long)]
+    planted: bool,
 }
 
 #[derive(Subcommand)]
@@ -122,6 +129,7 @@ async fn outside(mut options: Options) -> Result<bool> {
             bail!("unknown case `{name}`; there are {}", names.join(", "));
         }
     }
+    options.plant.parse::<Fault>()?;
     options.function = fs::canonicalize(&options.function)
         .with_context(|| format!("the function's binary {} is missing", options.function.display()))?;
     for program in ["unshare", "ip", "nsenter", "mariadb-install-db", "php"] {
@@ -150,7 +158,11 @@ fn within(what: &str, options: &Options, user: bool) -> Result<(Child, ChildStdi
     command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
     command.arg(std::env::current_exe()?).arg(what);
     command.arg("--function").arg(&options.function).arg("--out").arg(&options.out);
-    command.arg("--parallel").arg(options.parallel.to_string()).args(&options.cases);
+    command.arg("--parallel").arg(options.parallel.to_string()).arg("--plant").arg(&options.plant);
+    if options.planted {
+        command.arg("--planted");
+    }
+    command.args(&options.cases);
     // The programs of the distribution, whatever else stands first in the caller's PATH.
     command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command.stdin(Stdio::piped()).kill_on_drop(true);
@@ -164,43 +176,98 @@ async fn inside(options: Options) -> Result<bool> {
     net::run(&["mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run"])?;
     fs::create_dir_all(ROOT)?;
     mariadb::template(&Path::new(ROOT).join("mariadb"))?;
-    let places = Arc::new(Semaphore::new(options.parallel.max(1)));
-    let chosen =
-        ALL.iter().filter(|case| options.cases.is_empty() || options.cases.iter().any(|n| n == case.name));
     let begun = std::time::Instant::now();
-    let mut running = Vec::new();
-    for case in chosen {
-        let options = Options { cases: vec![case.name.to_owned()], ..options.clone() };
-        let places = Arc::clone(&places);
-        running.push(tokio::spawn(async move {
-            let _place = places.acquire().await?;
-            let file = options.out.join(case.name).with_extension("json");
-            // What an earlier run left must not pass for this one's.
-            let _ = fs::remove_file(&file);
-            let (mut child, _lifeline) = within("case", &options, false)?;
-            let status = child.wait().await?;
-            let outcome = fs::read(&file).ok().and_then(|json| serde_json::from_slice::<Outcome>(&json).ok());
-            let broken = || Outcome {
-                name: case.name.to_owned(),
-                title: case.title.to_owned(),
-                broken: Some(format!("its process ended with {status}")),
-                ..Outcome::default()
-            };
-            Ok::<_, anyhow::Error>(outcome.unwrap_or_else(broken))
-        }));
+    let chosen = |name: &str| options.cases.is_empty() || options.cases.iter().any(|case| case == name);
+    if options.planted {
+        return planted(&options, &chosen).await;
     }
-    let mut outcomes = Vec::new();
-    for case in running {
-        let outcome = case.await??;
-        tell(&outcome);
-        outcomes.push(outcome);
-    }
+    let chosen: Vec<_> =
+        ALL.iter().filter(|case| chosen(case.name)).map(|case| (case, options.plant.clone())).collect();
+    let outcomes = play_all(&options, chosen).await?;
+    outcomes.iter().for_each(tell);
     let took = begun.elapsed().as_secs_f64();
     let page = options.out.join("rehearsal.html");
     fs::write(&page, html::page(&outcomes, &machine(), took))?;
     let held = outcomes.iter().filter(|outcome| outcome.held()).count();
     println!("\n{held} of {} cases held in {took:.0} s; the page is {}", outcomes.len(), page.display());
     Ok(held == outcomes.len())
+}
+
+/// Plays cases with a fault each, so many at a time.
+async fn play_all(options: &Options, cases: Vec<(&'static Case, String)>) -> Result<Vec<Outcome>> {
+    let places = Arc::new(Semaphore::new(options.parallel.max(1)));
+    let mut running = Vec::new();
+    for (case, plant) in cases {
+        let options = Options { cases: vec![case.name.to_owned()], plant, planted: false, ..options.clone() };
+        let places = Arc::clone(&places);
+        running.push(tokio::spawn(async move {
+            let _place = places.acquire().await?;
+            play(case, &options).await
+        }));
+    }
+    let mut outcomes = Vec::new();
+    for case in running {
+        outcomes.push(case.await??);
+    }
+    Ok(outcomes)
+}
+
+/// Plays one case in namespaces of its own.
+async fn play(case: &Case, options: &Options) -> Result<Outcome> {
+    let file = result(options, case.name);
+    // What an earlier run left must not pass for this one's.
+    let _ = fs::remove_file(&file);
+    let (mut child, _lifeline) = within("case", options, false)?;
+    let status = child.wait().await?;
+    let outcome = fs::read(&file).ok().and_then(|json| serde_json::from_slice::<Outcome>(&json).ok());
+    let broken = || Outcome {
+        name: case.name.to_owned(),
+        title: case.title.to_owned(),
+        broken: Some(format!("its process ended with {status}")),
+        ..Outcome::default()
+    };
+    Ok(outcome.unwrap_or_else(broken))
+}
+
+/// Plays every case as it is and with the faults that are planted in it: an assertion that never fails asserts nothing.
+async fn planted(options: &Options, chosen: &dyn Fn(&str) -> bool) -> Result<bool> {
+    let mut cases: Vec<(&'static Case, String)> = Vec::new();
+    for case in ALL.iter().filter(|case| chosen(case.name)) {
+        cases.push((case, String::new()));
+        let faults = PLANTED.iter().filter(|(_, names)| names.contains(&case.name));
+        cases.extend(faults.map(|(fault, _)| (case, (*fault).to_owned())));
+    }
+    let faults: Vec<String> = cases.iter().map(|(_, fault)| fault.clone()).collect();
+    let outcomes = play_all(options, cases).await?;
+    let mut never = 0;
+    for case in ALL.iter().filter(|case| chosen(case.name)) {
+        let played = || outcomes.iter().zip(&faults).filter(|(outcome, _)| outcome.name == case.name);
+        println!("\n{}", case.name);
+        for check in
+            played().find(|(_, fault)| fault.is_empty()).iter().flat_map(|(outcome, _)| &outcome.checks)
+        {
+            let fails = played().filter(|(_, fault)| !fault.is_empty()).filter_map(|(outcome, fault)| {
+                let found = outcome.checks.iter().find(|other| other.must == check.must && !other.held)?;
+                Some(format!("{fault} ({})", found.found))
+            });
+            let fails: Vec<_> = fails.collect();
+            never += usize::from(fails.is_empty());
+            let seen = if fails.is_empty() { "NEVER FAILED".to_owned() } else { fails.join("; ") };
+            println!("  {}: {seen}", check.must);
+        }
+        for (outcome, fault) in played().filter(|(outcome, _)| outcome.broken.is_some()) {
+            println!("  with {fault}: {}", outcome.broken.as_deref().unwrap_or_default());
+        }
+    }
+    println!("\n{never} assertions never failed");
+    Ok(never == 0)
+}
+
+/// Where a case leaves what came of it.
+fn result(options: &Options, name: &str) -> PathBuf {
+    let fault = options.plant.replace([':', '=', '/'], "-");
+    let name = if fault.is_empty() { name.to_owned() } else { format!("{name}.{fault}") };
+    options.out.join(format!("{name}.json"))
 }
 
 /// Where it was played, for the page.
@@ -230,7 +297,9 @@ async fn case(options: Options) -> Result<bool> {
     let name = options.cases.first().context("no case")?;
     let case = ALL.iter().find(|case| case.name == name).context("no such case")?;
     let root = Path::new(ROOT);
-    let folder = root.join("cases").join(name);
+    let file = result(&options, name);
+    let play = file.file_stem().context("no name")?;
+    let folder = root.join("cases").join(play);
     fs::create_dir_all(&folder)?;
     net::build(&folder)?;
     let record = Arc::new(Record::new());
@@ -239,6 +308,7 @@ async fn case(options: Options) -> Result<bool> {
         mariadb: root.join("mariadb"),
         folder: folder.clone(),
         record: Arc::clone(&record),
+        fault: options.plant.parse()?,
     };
     let mut outcome = Outcome { name: name.clone(), title: case.title.to_owned(), ..Outcome::default() };
     if let Err(error) = cases::play(name, &paths, &mut outcome).await {
@@ -246,10 +316,10 @@ async fn case(options: Options) -> Result<bool> {
     }
     outcome.events = record.events();
     outcome.seconds = record.now();
-    let logs = options.out.join("logs").join(name);
+    let logs = options.out.join("logs").join(play);
     keep_logs(&folder, &logs)?;
     fs::remove_dir_all(&folder)?;
-    fs::write(options.out.join(name).with_extension("json"), serde_json::to_vec(&outcome)?)?;
+    fs::write(&file, serde_json::to_vec(&outcome)?)?;
     Ok(outcome.held())
 }
 

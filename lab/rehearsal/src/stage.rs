@@ -14,9 +14,10 @@ use tokio::process::Child;
 
 use crate::client::{self, Loop, Target};
 use crate::dns::{self, Dns};
+use crate::fault::Fault;
 use crate::function::{Function, REGION};
 use crate::mariadb::{PASSWORD, USER};
-use crate::net::Host;
+use crate::net::{self, Host};
 use crate::page::Kind;
 use crate::process::{on, start, until};
 use crate::record::{Record, What};
@@ -40,6 +41,8 @@ pub struct Paths {
     pub folder: PathBuf,
     /// What happens in this case.
     pub record: Arc<Record>,
+    /// What is wrong on purpose.
+    pub fault: Fault,
 }
 
 /// AWS and DNS, with a record of every change.
@@ -66,8 +69,9 @@ impl Aws {
         ttl: u32,
         primary: (&str, Vec<Host>),
         secondary: (&str, Vec<Host>),
-        record: Arc<Record>,
+        paths: &Paths,
     ) -> Result<Self> {
+        let record = Arc::clone(&paths.record);
         world.advance(Timestamp::now());
         let records = [
             RecordSet { ttl, ..RecordSet::primary(NAME, primary.0, CHECK) },
@@ -85,7 +89,7 @@ impl Aws {
         let endpoints = [primary, secondary].map(|(name, hosts)| {
             (name.to_ascii_lowercase(), hosts.iter().map(|host| host.address).collect())
         });
-        let dns = dns::start(emulator.clone(), HashMap::from(endpoints), Arc::clone(&record)).await?;
+        let dns = dns::start(emulator.clone(), HashMap::from(endpoints), paths).await?;
         let watcher = tokio::spawn(watch(emulator.clone(), record)).abort_handle();
         Ok(Self { emulator, server, _dns: dns, watcher })
     }
@@ -144,7 +148,7 @@ pub struct Scene {
 }
 
 /// The function's environment. Durations are compressed by about 30 against the defaults, as the schedule is.
-fn variables(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn variables(more: &[(&str, &str)], fault: &Fault) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([
         ("ROUTE53_HEALTH_CHECK_ID", CHECK),
         ("HOSTED_ZONE_ID", ZONE),
@@ -154,6 +158,9 @@ fn variables(more: &[(&str, &str)]) -> BTreeMap<String, String> {
         ("HEALTH_ENDPOINT_TIMEOUT", "1s"),
     ]);
     all.extend(more.iter().copied());
+    if let Fault::Setting(name, value) = fault {
+        all.insert(name, value);
+    }
     all.retain(|_, value| !value.is_empty());
     all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
@@ -175,10 +182,32 @@ impl Scene {
     /// # Errors
     /// If it does not start.
     pub async fn start(paths: &Paths, aws: Aws, settings: &[(&str, &str)], target: Target) -> Result<Self> {
-        let function = Function::start(paths, &variables(settings), aws.server.address()).await?;
+        let function =
+            Function::start(paths, &variables(settings, &paths.fault), aws.server.address()).await?;
         let record = Arc::clone(&paths.record);
         let paths = paths.clone();
         Ok(Self { record, aws, function, paths, target, clients: Vec::new(), pages: Vec::new() })
+    }
+
+    /// What is wrong on purpose.
+    pub fn fault(&self) -> &Fault {
+        &self.paths.fault
+    }
+
+    /// Drops all packets between two networks, silently.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn cut(&self, one: &str, other: &str) -> Result<()> {
+        if self.fault() == &Fault::NoCut { Ok(()) } else { net::cut(one, other) }
+    }
+
+    /// Takes a cut back.
+    ///
+    /// # Errors
+    /// If there is no such cut.
+    pub fn heal(&self, one: &str, other: &str) -> Result<()> {
+        if self.fault() == &Fault::NoCut { Ok(()) } else { net::heal(one, other) }
     }
 
     /// Starts a client that writes.
@@ -200,6 +229,11 @@ impl Scene {
     fn client(&mut self, name: &str, retries: Loop, mode: &str, options: &[&str]) -> Result<()> {
         let log = self.paths.folder.join("clients.log");
         let record = Arc::clone(&self.record);
+        let planted = match (&self.paths.fault, retries) {
+            (Fault::Client(option), Loop::Resilient) => vec![option.as_str()],
+            _ => Vec::new(),
+        };
+        let options = &[options, planted.as_slice()].concat();
         self.clients.push(client::start(name, retries, mode, options, &self.target, &log, record)?);
         Ok(())
     }
@@ -227,12 +261,12 @@ impl Scene {
     /// Waits until each client was acknowledged ten more rows by a server.
     ///
     /// # Errors
-    /// If not within twenty seconds.
+    /// If not within forty seconds.
     pub async fn wait_for_rows(&self, clients: &[&str], server: &str) -> Result<()> {
         let since = self.record.now();
         for client in clients {
             let enough = || async { self.acks(client, server, since, f64::MAX).len() >= 10 };
-            until(&format!("rows of {client} on {server}"), Duration::from_secs(20), enough).await?;
+            until(&format!("rows of {client} on {server}"), Duration::from_secs(40), enough).await?;
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use emulator::RdsEvent;
 
 use crate::TICK;
 use crate::agent::PRIMARY;
-use crate::net::{A1, B1, FUNCTION, ZONE_A, ZONE_B, cut, heal};
+use crate::fault::Fault;
+use crate::net::{A1, B1, FUNCTION, ZONE_A, ZONE_B};
 use crate::pair::Pair;
 use crate::record::{Outcome, What};
 use crate::stage::Paths;
@@ -31,7 +32,9 @@ pub(super) async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()>
 
     let began = pair.scene.record.step("RDS begins a Multi-AZ failover");
     pair.agent.show(Some("available"));
-    pair.scene.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0013"));
+    if pair.scene.fault() != &Fault::NoEvent {
+        pair.scene.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0013"));
+    }
     pair.servers.primary.lock().await.kill().await?;
     tokio::time::sleep(Duration::from_secs(8)).await;
     pair.servers.primary.lock().await.start().await?;
@@ -70,12 +73,12 @@ pub(super) async fn function_cut(paths: &Paths, outcome: &mut Outcome) -> Result
 
     let began = pair.scene.record.step("the function loses its way to both zones");
     for zone in [ZONE_A, ZONE_B] {
-        cut(&FUNCTION.network(), zone)?;
+        pair.scene.cut(&FUNCTION.network(), zone)?;
     }
     tokio::time::sleep(6 * TICK).await;
     let ended = pair.scene.record.step("the way is there again");
     for zone in [ZONE_A, ZONE_B] {
-        heal(&FUNCTION.network(), zone)?;
+        pair.scene.heal(&FUNCTION.network(), zone)?;
     }
     tokio::time::sleep(3 * TICK).await;
     pair.scene.quiesce().await;

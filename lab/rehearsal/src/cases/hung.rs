@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::TICK;
-use crate::net::{A1, ZONE_A, cut, heal};
+use crate::net::{A1, ZONE_A};
 use crate::pair::Pair;
 use crate::record::{Outcome, What};
 use crate::stage::Paths;
@@ -90,7 +90,7 @@ pub(super) async fn partition(paths: &Paths, outcome: &mut Outcome) -> Result<()
     tokio::time::sleep(Duration::from_secs(2)).await;
     let began = pair.scene.record.step("the zone falls silent: packets are dropped");
     for other in OTHERS {
-        cut(ZONE_A, other)?;
+        pair.scene.cut(ZONE_A, other)?;
     }
     pair.wait_promoted().await?;
     pair.scene.wait_for_rows(&["resilient"], "b1").await?;
@@ -103,7 +103,7 @@ pub(super) async fn partition(paths: &Paths, outcome: &mut Outcome) -> Result<()
     tokio::time::sleep(3 * TICK).await;
     let healed = pair.scene.record.step("the zone is there again");
     for other in OTHERS {
-        heal(ZONE_A, other)?;
+        pair.scene.heal(ZONE_A, other)?;
     }
     tokio::time::sleep(Duration::from_secs(6)).await;
     pair.scene.quiesce().await;

@@ -1,7 +1,6 @@
 //! Primaries that RDS does not run: clusters of their own, which the function only probes.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,6 +9,7 @@ use serde_json::json;
 use tokio::process::Child;
 
 use crate::client::Target;
+use crate::fault::Fault;
 use crate::mariadb::Mariadb;
 use crate::net::{A_ETCD, A1, A2, A3, B_ETCD, B1, Host};
 use crate::page::Kind;
@@ -23,8 +23,7 @@ const A: &str = "site-a.orders.example";
 const B: &str = "site-b.orders.example";
 
 async fn aws(paths: &Paths, hosts: &[Host]) -> Result<Aws> {
-    Aws::start(World::new(), crate::stage::TTL, (A, hosts.to_vec()), (B, vec![B1]), Arc::clone(&paths.record))
-        .await
+    Aws::start(World::new(), crate::stage::TTL, (A, hosts.to_vec()), (B, vec![B1]), paths).await
 }
 
 /// What must not have happened up to now.
@@ -120,6 +119,9 @@ pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> 
         flags - both < 25.0,
         format!("{:.1} s", flags - both),
     );
+    if scene.fault() == &Fault::LostRows {
+        b1.sql("DELETE FROM entries").await?;
+    }
     let there: HashSet<_> = b1.rows().await?.into_iter().collect();
     outcome.lost = lost(&scene.record, |client, n| there.contains(&(client.to_owned(), n)));
     let at_kill = outcome.lost.iter().filter(|(_, _, at)| *at > both - 0.5).count();
@@ -188,6 +190,9 @@ pub(super) async fn galera(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     );
     let late = scene.acks("", "a2", quorum + 7.0, f64::MAX).len();
     outcome.check("the survivor takes no row without quorum", late == 0, format!("{late} rows"));
+    if scene.fault() == &Fault::LostRows {
+        b1.query("DELETE FROM app.entries").await?;
+    }
     let there: HashSet<_> = b1.rows().await?.into_iter().collect();
     outcome.lost = lost(&scene.record, |client, n| there.contains(&(client.to_owned(), n)));
     outcome.figure("rows lost", outcome.lost.len().to_string());

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{ROWS_PER_SECOND, stated_lag};
 use crate::agent::fill_lag;
-use crate::net::{A1, B1, cut};
+use crate::net::{A1, B1};
 use crate::pair::Pair;
 use crate::process::until;
 use crate::record::{Outcome, What};
@@ -68,7 +68,7 @@ pub(super) async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()>
     tokio::time::sleep(Duration::from_secs(2)).await;
     let gap = 8.0;
     pair.scene.record.step("the replication link is cut, silently");
-    cut(&A1.network(), &B1.network())?;
+    pair.scene.cut(&A1.network(), &B1.network())?;
     tokio::time::sleep(Duration::from_secs_f64(gap - 2.0)).await;
     // A sample in the silence, which says 0 s as well.
     fill_lag(&pair.scene.aws.emulator, &pair.servers).await;
