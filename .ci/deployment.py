@@ -90,16 +90,30 @@ class Account:
         self.zone = self.zone.rsplit("/", 1)[1]
         self.check = self.health_check("existing")
         self.endpoint_check = self.health_check("endpoint")
+        self.record_check = self.health_check("record", Type="CALCULATED", HealthThreshold=1,
+                                              ChildHealthChecks=[self.check])
+        self.failover_records("anew.example.com", self.record_check)
         self.topic = client("sns").create_topic(Name="existing")["TopicArn"]
         vpc = client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         self.subnet = client("ec2").create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
         groups = client("ec2").describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
         self.group = groups["SecurityGroups"][0]["GroupId"]
 
-    def health_check(self, reference):
-        config = {"Type": "TCP", "FullyQualifiedDomainName": "orders-primary.example.com", "Port": 5432}
+    def health_check(self, reference, **config):
+        config = config or {"Type": "TCP", "FullyQualifiedDomainName": "orders-primary.example.com", "Port": 5432}
         created = self.client("route53").create_health_check(CallerReference=reference, HealthCheckConfig=config)
         return created["HealthCheck"]["Id"]
+
+    def failover_records(self, name, check):
+        """A pair of records that its owner made, with this check on the primary one."""
+        sets = [
+            {"Name": name, "Type": "CNAME", "TTL": 5, "SetIdentifier": failover.lower(), "Failover": failover,
+             "ResourceRecords": [{"Value": f"{failover.lower()}.example.net"}]}
+            for failover in ("PRIMARY", "SECONDARY")
+        ]
+        sets[0]["HealthCheckId"] = check
+        changes = [{"Action": "CREATE", "ResourceRecordSet": record} for record in sets]
+        self.client("route53").change_resource_record_sets(HostedZoneId=self.zone, ChangeBatch={"Changes": changes})
 
     def databases(self, primary_region):
         """A primary and its replica, new for each set."""

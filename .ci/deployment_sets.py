@@ -83,7 +83,7 @@ class Set:
     observes: bool = False
 
     def parameters(self, account, port):
-        known = {"zone": account.zone, "check": account.check, "endpoint_check": account.endpoint_check,
+        known = {"zone": account.zone, "check": account.check, "endpoint_check": account.endpoint_check, "record_check": account.record_check,
                  "topic": account.topic, "subnet": account.subnet, "group": account.group,
                  "probe": f"tcp://127.0.0.1:{port}"}
         return {key: value.format(**known) for key, value in self.values.items()}
@@ -118,8 +118,8 @@ SETS = [
          on_its_own, (TICK, ("fence", ["fence-primary"]))],
         primary_region=THERE),
     Set("deployed-anew", "the retained switch and log group, another check on the record, an existing topic, a VPC",
-        {**IN_RDS, **WITH_REPLICA, **QUICK, "HealthCheckId": "{check}", "RecordHealthCheckId": "{endpoint_check}",
-         "HostedZoneId": "{zone}", "RecordName": "route-only.example.com",
+        {**IN_RDS, **WITH_REPLICA, **QUICK, "HealthCheckId": "{check}", "RecordHealthCheckId": "{record_check}",
+         "HostedZoneId": "{zone}", "RecordName": "anew.example.com",
          "AllowPromotionRequests": "true", "CreateLogGroup": "false", "NotificationTopicArn": "{topic}",
          "NotificationTopicKeyId": "11111111-2222-3333-4444-555555555555", "VpcSubnetIds": "{subnet}",
          "VpcSecurityGroupIds": "{group}", "ReservedConcurrency": "5"},
