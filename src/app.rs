@@ -1,333 +1,188 @@
 //! One invocation, stage by stage: trigger, observe, decide, act, report.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::act::{Actor, Direction, Outcome};
+use crate::account::Account;
 use crate::aws::Aws;
-use crate::clock::{Clock, after};
+use crate::clock::Clock;
 use crate::config::{Config, Mode};
-use crate::decide::{Case, Does, Next, Order, Rule, Streak, decide};
-use crate::error::{Failure, Kind};
-use crate::health::Diagnosis;
-use crate::memory::{By, Pause};
+use crate::context::Context;
+use crate::decide::Order;
+use crate::dns::{self, Lookup};
+use crate::error::Failure;
 use crate::metrics::Metrics;
-use crate::model::{Evidence, Observation, Reading};
-use crate::notify::{self, Note};
-use crate::observe::Observer;
-use crate::probe::Prober;
-use crate::report::{Action, Report, facts};
-use crate::trigger::{self, Trigger};
+use crate::model::{Change, CheckState, Instance};
+use crate::notify::{self, Note, Sender};
+use crate::orders;
+use crate::reconcile::reconcile;
+use crate::report::Report;
+use crate::trigger::{self, Action, Request};
 
-mod orders;
-
-/// More observations than any confirmation takes: two troubles that take turns must not keep an invocation alive.
-const MAX_LOOKS: u32 = 250;
-
-/// What one look takes, and the report behind it, when all goes well.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// How often the world may change under a decision before the invocation gives up.
-const MAX_RACES: u32 = 3;
+/// What a tick refuses is repeated this often, as long as it lasts.
+const REMIND_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// The function: its configuration and its clients. Nothing that a decision rests on is kept in it.
 pub struct App {
-    config: Config,
-    aws: Aws,
-    prober: Option<Prober>,
-    /// The refusal that was told last, so that a standing one is not told every minute. Lost with the execution
-    /// environment: then it is told once more.
-    told: Mutex<Option<String>>,
-    /// Takes the metrics, a line an invocation.
+    context: Context,
+    lookup: Lookup,
+    /// When each standing refusal was notified last. Lost with the execution environment: then it is notified once
+    /// more.
+    notified: Mutex<BTreeMap<String, Timestamp>>,
+    /// Takes the metrics, a line per invocation.
     metrics: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-/// What an invocation has come to so far.
-struct Progress {
-    actions: Vec<Action>,
-    /// The furthest step that was decided.
-    furthest: Option<Step>,
-    notes: Vec<Note>,
-    metrics: Metrics,
-}
-
-/// A step that was decided.
-struct Step {
-    rule: &'static Rule,
-    message: String,
-    observations: u32,
-}
-
 impl App {
-    /// The function over these clients. `metrics` takes a line in the embedded metric format an invocation.
-    pub fn new(config: Config, aws: Aws, metrics: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        let prober = Prober::new(&config.endpoints, config.endpoint_timeout);
-        Self { config, aws, prober, told: Mutex::new(None), metrics: Box::new(metrics) }
+    /// The function over these clients. `lookup` resolves names; `metrics` takes a line in the embedded metric format
+    /// per invocation.
+    pub fn new(
+        config: Config,
+        aws: Aws,
+        lookup: Lookup,
+        metrics: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            context: Context::new(config, aws),
+            lookup,
+            notified: Mutex::default(),
+            metrics: Box::new(metrics),
+        }
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.context.config
     }
 
-    /// Probes that are not answered take their whole time-out.
-    fn time_of_a_look(&self) -> Duration {
-        if self.prober.is_some() { LOOK + self.config.endpoint_timeout } else { LOOK }
-    }
-
-    /// Handles one event.
+    /// Handles one event: the payload of an invocation as it came. `function_arn` is what was invoked.
     ///
     /// # Errors
     /// A typed failure, so that the ordinary Lambda error alarm fires.
-    pub async fn handle(&self, event: Value, clock: Clock) -> Result<Report, Failure> {
-        let mut progress =
-            Progress { actions: Vec::new(), furthest: None, notes: Vec::new(), metrics: Metrics::default() };
-        if self.config.mode == Mode::Observe {
-            progress.metrics.watch_only();
-        }
-        let mut topic = None;
-        let result = match trigger::read(event, &self.config.policy) {
-            Err(failure) => Err(failure),
-            Ok(Trigger::Ignore { reason, message }) => Ok(Report::ignore(reason, message, &self.config)),
-            Ok(Trigger::Tick { topic: from }) => {
-                topic = from;
-                Box::pin(self.run(Order::Tick, None, &clock, &mut progress)).await
-            }
-            Ok(Trigger::Action(action)) => Box::pin(self.obey(action, &clock, &mut progress)).await,
-        };
-        let mut result = result.map_err(|failure| failure.after(&progress.actions));
-        if let Err(failure) = &result {
-            progress.notes.extend(note_of_failure(failure));
-        }
-        let untold = self.tell(topic.as_deref(), &clock, &mut progress).await;
-        if let (Ok(report), Some(untold)) = (&mut result, untold) {
-            report.message = format!("{}; {untold}", report.message);
-        }
-        self.log(&result, &clock, progress.metrics);
-        result
-    }
-
-    async fn obey(
+    pub async fn handle(
         &self,
-        action: trigger::Action,
-        clock: &Clock,
-        progress: &mut Progress,
+        event: &[u8],
+        clock: Clock,
+        function_arn: Option<&str>,
     ) -> Result<Report, Failure> {
-        use trigger::Action as Ordered;
+        let mut account =
+            Account { reads_only: self.context.config.mode == Mode::Observe, ..Account::default() };
+        let answered = match trigger::read(event, &self.context.config.pair) {
+            Err(failure) => Err(failure),
+            Ok(Request::Ignore { reason, message }) => {
+                Ok(Report::ignore(reason, message, &self.context.config))
+            }
+            Ok(Request::Tick) => self.reconcile(Order::Tick, None, &clock, &mut account).await,
+            Ok(Request::Action(action)) => self.obey(action, &clock, &mut account).await,
+        };
+        let mut answered = answered.map_err(|failure| failure.after(&account.actions()));
+        let failures = self.notify(&account, answered.as_ref().err(), &clock, function_arn).await;
+        if let Ok(report) = &mut answered {
+            self.look_up(&account, report, &clock).await;
+            if let Some(failures @ 1..) = failures {
+                report.message = format!("{}; {failures} notification(s) could not be sent", report.message);
+            }
+        }
+        self.log(&account, &answered, failures, &clock);
+        answered
+    }
+
+    async fn obey(&self, action: Action, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
         match action {
-            Ordered::Tick {} => self.run(Order::Tick, None, clock, progress).await,
-            Ordered::Status {} => self.status(clock, progress).await,
-            Ordered::Check {} => self.check(clock, progress).await,
-            Ordered::Failover { reason, force, promote, allow_data_loss } => {
+            Action::Status => orders::status(&self.context, clock, account).await,
+            Action::Check => orders::check(&self.context, clock, account).await,
+            Action::Failover { reason, force, promote, allow_data_loss } => {
                 let order = Order::Failover { force, promote, allow_data_loss };
-                self.run(order, Some(&reason), clock, progress).await
+                self.reconcile(order, Some(&reason), clock, account).await
             }
-            Ordered::Failback { reason, force } => {
-                self.run(Order::Failback { force }, Some(&reason), clock, progress).await
+            Action::Failback { reason, force } => {
+                self.reconcile(Order::Failback { force }, Some(&reason), clock, account).await
             }
-            Ordered::Pause { reason, duration } => {
-                let ends = duration.map(|duration| after(clock.now(), duration));
-                self.pause(Some(Pause { until: ends, reason }), clock, progress).await
+            Action::Pause { reason, duration } => {
+                orders::pause(&self.context, reason, duration, clock, account).await
             }
-            Ordered::Resume { .. } => self.pause(None, clock, progress).await,
+            Action::Resume => orders::resume(&self.context, clock, account).await,
         }
     }
 
-    /// Observes, decides and acts until there is nothing more to do now.
-    async fn run(
+    async fn reconcile(
         &self,
         order: Order,
-        words: Option<&str>,
+        reason: Option<&str>,
         clock: &Clock,
-        progress: &mut Progress,
+        account: &mut Account,
     ) -> Result<Report, Failure> {
-        let policy = &self.config.policy;
-        let mut observer = Observer::new(&self.aws, &self.config, self.prober.as_ref(), *clock);
-        let mut seen = observer.look().await;
-        let mut streak = Streak::new(&Diagnosis::of(&seen.primary, seen.probes, policy), clock.now());
-        let mut looks = 1;
-        let mut races = 0;
-        loop {
-            let case = Case::new(&seen, streak.clone(), order, policy, clock.now());
-            let rule = match decide(&case) {
-                Next::Read(need) => {
-                    observer.read(need, &mut seen).await;
-                    continue;
-                }
-                Next::Apply(rule) => rule,
-            };
-            let message = self.message(rule, &case, words);
-            tracing::debug!(rule = rule.code, message, "decided");
-            let observed_only = self.config.mode == Mode::Observe;
-            let change = match rule.does {
-                Does::Stay | Does::StayAndTell => {
-                    return Ok(self.finish(rule, message, &case, progress));
-                }
-                Does::Fail => {
-                    progress.metrics.decision(&case, rule.code, rule.code);
-                    return Err(Failure::new(Kind::Rule(rule.code), message));
-                }
-                Does::ObserveAgain | Does::ObserveAtOnce => {
-                    let wait =
-                        if rule.does == Does::ObserveAgain { policy.interval } else { Default::default() };
-                    let enough = if looks != streak.length || looks >= MAX_LOOKS {
-                        Some("the primary's health changed within this invocation")
-                    } else if !clock.allows(wait + self.time_of_a_look()) {
-                        Some("the invocation's deadline leaves no time to observe again")
-                    } else {
-                        None
-                    };
-                    if let Some(why) = enough {
-                        let message = format!("{message}; {why}: the next tick starts anew");
-                        return Ok(self.finish(rule, message, &case, progress));
-                    }
-                    tokio::time::sleep(wait).await;
-                    None
-                }
-                Does::FailOver | Does::Promote | Does::FailBack if observed_only => {
-                    progress.furthest =
-                        Some(Step { rule, message: message.clone(), observations: case.streak.length });
-                    return Ok(self.finish(rule, message, &case, progress));
-                }
-                Does::FailOver | Does::Promote | Does::FailBack => {
-                    let actor = Actor::new(&self.aws, &self.config, &observer, *clock);
-                    let made = self.change(rule, &seen, order.by(), words, &actor).await;
-                    if let Err(failure) = &made {
-                        // The metric can move traffic where the switch can't; it never takes part in an order.
-                        let metric_moves = failure.switch_unreachable && rule.code == "primary-unhealthy";
-                        let code = if metric_moves { "control-plane-down" } else { rule.code };
-                        progress.metrics.decision(&case, rule.code, code);
-                    }
-                    Some(made?)
-                }
-            };
-            match change {
-                None => {}
-                Some((_, Outcome::Raced)) => {
-                    races += 1;
-                    if races == MAX_RACES {
-                        progress.metrics.decision(&case, rule.code, rule.code);
-                        return Err(Failure::new(
-                            Kind::VersionConflict,
-                            format!(
-                                "the health check or its tags were changed by somebody else {MAX_RACES} times in a row just before this function's change; nothing was overwritten"
-                            ),
-                        ));
-                    }
-                }
-                Some((action, Outcome::Done(check, memory))) => {
-                    progress.actions.push(action);
-                    progress.furthest =
-                        Some(Step { rule, message: message.clone(), observations: case.streak.length });
-                    progress.notes.push(note(action.as_str(), rule.code, &message, false));
-                    if action != Action::RouteToSecondary || !case.promotion_may_follow() {
-                        seen.check = Reading::Known(*check);
-                        seen.memory = Evidence::Read(*memory);
-                        let case = Case::new(&seen, streak.clone(), order, policy, clock.now());
-                        return Ok(self.finish(rule, message, &case, progress));
-                    }
-                }
-            }
-            seen = observer.look().await;
-            streak = streak.and(&Diagnosis::of(&seen.primary, seen.probes, policy), clock.now());
-            looks += 1;
-        }
+        Box::pin(reconcile(&self.context, *clock, order, reason, account)).await?;
+        Ok(Report::of(account, &self.context.config))
     }
 
-    async fn change(
+    /// Asks DNS where the record leads: while traffic is on the secondary, and for a person who asks.
+    async fn look_up(&self, account: &Account, report: &mut Report, clock: &Clock) {
+        let Some(last) = &account.last else { return };
+        let forced = last.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy);
+        if !(forced || account.was_asked) {
+            return;
+        }
+        let endpoint = |instance: Option<&Instance>| instance?.endpoint.clone();
+        let (primary, secondary) = (endpoint(last.seen.primary()), endpoint(last.seen.replica()));
+        let answer =
+            dns::answer(&self.lookup, &self.context.config.pair, primary.as_deref(), secondary.as_deref());
+        report.dns = clock.within(answer).await.flatten();
+    }
+
+    /// Notifies the topic; answers how many notifications could not be sent, where there was one to send.
+    async fn notify(
         &self,
-        rule: &Rule,
-        seen: &Observation,
-        by: By,
-        words: Option<&str>,
-        actor: &Actor<'_>,
-    ) -> Result<(Action, Outcome), Failure> {
-        let reason = words.unwrap_or(rule.code);
-        if rule.does == Does::Promote {
-            return Ok((Action::PromoteReplica, actor.promote(seen, by, reason).await?));
-        }
-        let to = if rule.does == Does::FailOver { Direction::ToSecondary } else { Direction::ToPrimary };
-        Ok((to.action(), actor.route(to, seen, by, reason).await?))
-    }
-
-    /// The report of the furthest step, with the last rule's word on why it went no further.
-    fn finish(
-        &self,
-        rule: &'static Rule,
-        message: String,
-        case: &Case<'_>,
-        progress: &mut Progress,
-    ) -> Report {
-        let refused = rule.does == Does::StayAndTell || (rule.does == Does::Stay && case.is_refused_order());
-        if refused {
-            progress.notes.push(note("no change was made", rule.code, &message, case.order == Order::Tick));
-        }
-        let step = match progress.furthest.take() {
-            Some(step) if step.rule.code == rule.code => step,
-            Some(step) => {
-                Step { message: format!("{} — then: {message} ({})", step.message, rule.code), ..step }
-            }
-            None => Step { rule, message, observations: case.streak.length },
-        };
-        progress.metrics.decision(case, step.rule.code, rule.code);
-        let decision = step.rule.does.as_str();
-        let mut report =
-            Report::of(case, &self.config, decision, step.rule.code, step.message, &progress.actions);
-        report.observations = step.observations;
-        report
-    }
-
-    fn message(&self, rule: &Rule, case: &Case<'_>, words: Option<&str>) -> String {
-        let mut message = format!("{}: {}", rule.says, facts(case, &self.config));
-        if let Some(words) = words {
-            message = format!("{message}; ordered because: {words}");
-        }
-        if let Some(overridden) = case.overridden() {
-            message = format!("{message}; `force` overrides {overridden}");
-        }
-        if let Some(hint) = case.force_would_help().filter(|_| rule.does.refuses()) {
-            message = format!("{message}; {hint}");
-        }
-        message
-    }
-
-    /// Publishes what is to be told; answers in words where that failed.
-    async fn tell(&self, trigger: Option<&str>, clock: &Clock, progress: &mut Progress) -> Option<String> {
-        if self.config.mode == Mode::Observe {
+        account: &Account,
+        failure: Option<&Failure>,
+        clock: &Clock,
+        function_arn: Option<&str>,
+    ) -> Option<usize> {
+        if self.context.config.mode == Mode::Observe {
             return None;
         }
-        let topic = self.config.topic.as_ref()?;
-        let standing = progress.notes.iter().rfind(|note| note.standing).map(|note| note.code.clone());
-        {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if standing.is_some() && *told == standing {
-                progress.notes.retain(|note| !note.standing);
-            }
-            if standing.is_some() || progress.metrics.has_decision() {
-                *told = standing;
-            }
-        }
-        if progress.notes.is_empty() {
+        let topic = self.context.config.topic.as_ref()?;
+        let mut notes = notify::notes(account, failure, &self.context.config);
+        notes.retain(|note| self.is_due(note, clock.now()));
+        if notes.is_empty() {
             return None;
         }
-        if trigger == Some(topic.arn.as_str()) {
-            let why =
-                "nothing was published: NOTIFICATION_TOPIC_ARN is the topic that triggered this invocation";
-            tracing::error!(topic = topic.arn, "{why}");
-            progress.metrics.put("NotificationFailures", 1.0);
-            return Some(why.to_owned());
+        let sender = Sender::new(&self.context.config, function_arn);
+        let mut failures = 0;
+        for note in notes {
+            if !notify::publish(&self.context.aws, &sender, clock, topic, &note).await {
+                failures += 1;
+            } else if note.standing {
+                self.notified().insert(note.code, clock.now());
+            }
         }
-        let failures = notify::publish(&self.aws, &self.config, clock, topic, &progress.notes).await;
-        progress.metrics.put("NotificationFailures", failures as f64);
-        (failures > 0).then(|| format!("{failures} notification(s) could not be published"))
+        Some(failures)
+    }
+
+    /// Whether a note is to be sent now: what lasts is not repeated each minute.
+    fn is_due(&self, note: &Note, now: Timestamp) -> bool {
+        let again = |last: &Timestamp| now.duration_since(*last) >= REMIND_AFTER;
+        !note.standing || self.notified().get(&note.code).is_none_or(again)
+    }
+
+    fn notified(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.notified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The one summary line of an invocation, and its metrics.
-    fn log(&self, result: &Result<Report, Failure>, clock: &Clock, mut metrics: Metrics) {
+    fn log(
+        &self,
+        account: &Account,
+        answered: &Result<Report, Failure>,
+        failed_notifications: Option<usize>,
+        clock: &Clock,
+    ) {
         let duration_ms = clock.elapsed().as_secs_f64() * 1000.0;
-        match result {
+        let words =
+            |changes: &[Change]| changes.iter().map(|change| change.as_str()).collect::<Vec<_>>().join(" ");
+        match answered {
             Ok(report) => tracing::info!(
                 decision = report.decision,
                 reason = report.reason,
@@ -335,9 +190,10 @@ impl App {
                 health = report.primary.health,
                 check = report.health_check.state,
                 version = report.health_check.version,
-                actions = ?report.actions.iter().map(|action| action.as_str()).collect::<Vec<_>>(),
+                actions = words(&report.actions),
                 observations = report.observations,
                 mode = report.mode.as_str(),
+                dns = report.dns.map(dns::Answer::as_str),
                 duration_ms,
                 "{}",
                 report.message
@@ -345,26 +201,17 @@ impl App {
             Err(failure) => tracing::error!(
                 error_type = failure.kind.name(),
                 reason = failure.kind.code(),
-                actions = ?failure.done.iter().map(|action| action.as_str()).collect::<Vec<_>>(),
+                actions = words(&failure.done),
                 duration_ms,
                 "{}",
                 failure.message
             ),
         }
-        metrics.put("Duration", duration_ms);
-        if let Some(line) = metrics.line(&self.config, clock.now()) {
-            (self.metrics)(&line);
+        let mut metrics = Metrics::of(account, answered, &self.context.config, clock.now());
+        if let Some(failures) = failed_notifications {
+            metrics.put("NotificationFailures", failures as f64);
         }
+        metrics.put("Duration", duration_ms);
+        (self.metrics)(&metrics.line(&self.context.config, clock.now()));
     }
-}
-
-fn note(what: &str, code: &str, why: &str, standing: bool) -> Note {
-    Note { what: what.to_owned(), code: code.to_owned(), why: why.to_owned(), standing }
-}
-
-/// A failure to change something is told; one to see something is what the error alarm is for.
-fn note_of_failure(failure: &Failure) -> Option<Note> {
-    let blind = ["primary-unknown", "health-check-unreadable"];
-    let of_change = failure.kind != Kind::EventNotUnderstood && !blind.contains(&failure.kind.code());
-    of_change.then(|| note("a change failed", &failure.kind.name(), &failure.to_string(), true))
 }

@@ -7,24 +7,27 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_rds::config::retry::RetryPartition;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, InterceptorContext,
-};
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::client::retries::classifiers::{
-    ClassifyRetry, RetryAction, RetryClassifierPriority,
-};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use xmlparser::{ElementEnd, Token, Tokenizer};
 
-use crate::config::Policy;
-use crate::model::{Blind, Cause};
+use crate::model::{Cause, ReadFailure};
+use crate::policy::Pair;
+use crate::text::{cut, folded};
+
+mod bounded;
+mod patience;
+
+pub use patience::{Patience, patiently};
 
 /// Pinned: a newer one would change retries and time-outs under us.
 pub const BEHAVIOUR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
@@ -33,11 +36,14 @@ pub const BEHAVIOUR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
 const CONNECT: Duration = Duration::from_secs(2);
 /// For one attempt: far above what a describe takes, far below a tick.
 const ATTEMPT: Duration = Duration::from_secs(3);
-/// For a call with its retries.
+/// For a call with its quick retries; throttled ones are repeated for longer, see [`patiently`].
 const OPERATION: Duration = Duration::from_secs(7);
 /// Below the period of a tick: a connection that idled so long while the function was frozen is closed by the
 /// other side already.
 const IDLE: Duration = Duration::from_secs(45);
+
+/// How much is kept of what a service says.
+const DETAIL: usize = 500;
 
 /// The clients.
 #[derive(Clone, Debug)]
@@ -49,17 +55,17 @@ pub struct Aws {
 
 impl Aws {
     /// Clients as the process environment describes them (region, credentials, `AWS_ENDPOINT_URL…`).
-    pub async fn from_env(policy: &Policy) -> Self {
+    pub async fn from_env(pair: &Pair) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .pool_idle_timeout(IDLE)
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();
         let sdk = aws_config::defaults(BEHAVIOUR()).http_client(http).load().await;
-        Self::new(sdk, policy)
+        Self::new(sdk, pair)
     }
 
     /// Clients over a given SDK configuration, with time-outs on every call and quick, bounded retries.
-    pub fn new(sdk: SdkConfig, policy: &Policy) -> Self {
+    pub fn new(sdk: SdkConfig, pair: &Pair) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ATTEMPT)
@@ -68,10 +74,12 @@ impl Aws {
         // The default first back-off of up to a second is what a dead pooled connection would cost each tick.
         let retries =
             RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100));
-        let sdk = sdk.into_builder().timeout_config(timeouts).retry_config(retries).build();
-        let regions = std::iter::once(&policy.primary)
-            .chain(policy.replica.as_ref())
-            .map(|instance| instance.region.clone());
+        let http = sdk.http_client().map(bounded::client);
+        let mut sdk = sdk.into_builder().timeout_config(timeouts).retry_config(retries);
+        sdk.set_http_client(http);
+        let sdk = sdk.build();
+        let instances = pair.rds_primary().into_iter().chain(&pair.replica);
+        let regions = instances.map(|instance| instance.region.clone());
         let rds = regions.map(|region| (region.clone(), rds_client(&sdk, region))).collect();
         let mut route53 = aws_sdk_route53::config::Builder::from(&sdk)
             .retry_partition(own_retries("route53"))
@@ -101,7 +109,7 @@ impl Aws {
         aws_sdk_cloudwatch::Client::from_conf(config.build())
     }
 
-    /// SNS in a region. Built when needed: only a change is told.
+    /// SNS in a region. Built when needed: only a notification asks for it.
     pub fn sns(&self, region: &str) -> aws_sdk_sns::Client {
         let mut config = aws_sdk_sns::config::Builder::from(&self.sdk).retry_partition(own_retries("sns"));
         config.set_region(self.region(Some(region)));
@@ -143,7 +151,7 @@ fn rds_client(sdk: &SdkConfig, region: Option<String>) -> aws_sdk_rds::Client {
 /// Refuses an XML answer that ends in the middle.
 ///
 /// The SDK's readers take what there is for the whole: a replica whose source was cut off would look promoted. The
-/// body is in memory only once it was read for them, so it is judged behind them.
+/// body is in memory only once it was read for them, so it is judged after them.
 #[derive(Debug)]
 struct WholeAnswers;
 
@@ -167,76 +175,24 @@ impl Intercept for WholeAnswers {
 /// Whether what begins as XML ends with the end of its root element. Anything else is not for us to judge.
 fn is_whole_xml(body: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(body) else { return true };
-    let mut rest = text.trim();
-    if !rest.starts_with('<') {
+    if !text.trim_start().starts_with('<') {
         return true;
     }
-    while rest.starts_with("<?") || rest.starts_with("<!--") {
-        let Some((_, after)) = rest.split_once('>') else { return false };
-        rest = after.trim_start();
+    let mut open = 0_usize;
+    let mut closed = 0_usize;
+    for token in Tokenizer::from(text.trim()) {
+        match token {
+            Ok(Token::ElementStart { .. }) => open += 1,
+            Ok(Token::ElementEnd { end: ElementEnd::Close(..) | ElementEnd::Empty, .. }) => closed += 1,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
     }
-    let name: &str = rest
-        .strip_prefix('<')
-        .and_then(|root| root.split(|c: char| c.is_whitespace() || c == '>' || c == '/').next())
-        .unwrap_or_default();
-    let closed = rest
-        .strip_suffix('>')
-        .map(str::trim_end)
-        .and_then(|rest| rest.strip_suffix(name))
-        .is_some_and(|rest| rest.ends_with("</"));
-    closed || (rest.ends_with("/>") && rest.matches('<').count() == 1)
+    open > 0 && open == closed
 }
-
-/// Retries a call only where its refusal is certain.
-///
-/// A write whose answer was lost may have been carried out: to send it again would hide that. The caller looks
-/// first.
-#[derive(Clone, Copy, Debug)]
-pub struct RetryThrottlesOnly;
-
-impl ClassifyRetry for RetryThrottlesOnly {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let throttled = context.response().is_some_and(|response| {
-            let body = response.body().bytes().unwrap_or_default();
-            (400..500).contains(&response.status().as_u16())
-                && THROTTLES.iter().any(|code| contains(body, code.as_bytes()))
-        });
-        if throttled { RetryAction::throttling_error() } else { RetryAction::RetryForbidden }
-    }
-
-    fn name(&self) -> &'static str {
-        "retry throttles only"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
-    }
-}
-
-fn contains(body: &[u8], word: &[u8]) -> bool {
-    body.windows(word.len()).any(|window| window == word)
-}
-
-/// Codes of throttled requests, as the SDK's own classifier has them.
-const THROTTLES: &[&str] = &[
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "TooManyRequestsException",
-    "ProvisionedThroughputExceededException",
-    "TransactionInProgressException",
-    "RequestLimitExceeded",
-    "BandwidthLimitExceeded",
-    "LimitExceededException",
-    "SlowDown",
-    "PriorRequestNotComplete",
-    "EC2ThrottledException",
-];
 
 /// What an SDK error means for somebody who wanted to know something.
-pub fn blind<E>(error: &SdkError<E, HttpResponse>) -> Blind
+pub fn failure_of<E>(error: &SdkError<E, HttpResponse>) -> ReadFailure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -246,7 +202,7 @@ where
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => Cause::Unreachable,
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or_default();
-            if THROTTLES.contains(&code) || status == Some(429) {
+            if THROTTLING_ERRORS.contains(&code) || status == Some(429) {
                 Cause::Throttled
             } else if status >= Some(500) {
                 Cause::Unreachable
@@ -261,18 +217,15 @@ where
             Cause::Other
         }
     };
-    Blind { cause, detail: words(error) }
+    ReadFailure { cause, detail: cut(&folded(&words(error)), DETAIL) }
 }
 
-/// Whether the service may have carried out the call that failed so.
-pub fn may_have_happened<E>(error: &SdkError<E, HttpResponse>) -> bool {
+/// Whether the service certainly refused the call: only a 4xx says so.
+pub fn was_refused<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
-        SdkError::ConstructionFailure(_) => false,
-        SdkError::ServiceError(_) => {
-            // Only a refusal is certain: a success with an answer that makes no sense is none.
-            error.raw_response().is_none_or(|response| !(400..500).contains(&response.status().as_u16()))
-        }
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | _ => true,
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::ServiceError(service) => (400..500).contains(&service.raw().status().as_u16()),
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | _ => false,
     }
 }
 

@@ -8,7 +8,21 @@ use tokio::time::Instant;
 /// What is kept back from the deadline, to report before Lambda ends the invocation.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The clock of one invocation. It goes by tokio's clock from where it was started, so tests can pause it.
+/// What a step leaves of the time before the deadline to the steps that follow it.
+pub mod reserve {
+    use std::time::Duration;
+
+    /// Reading RDS, the probes and the switch: all of a change is still to come.
+    pub const LOOK: Duration = Duration::from_secs(4);
+    /// The announcement: the change is still to come.
+    pub const ANNOUNCE: Duration = Duration::from_secs(3);
+    /// The change: reading it back and confirming it is still to come.
+    pub const CHANGE: Duration = Duration::from_secs(2);
+    /// Reading back and confirming: the report is still to come.
+    pub const CONFIRM: Duration = Duration::from_secs(1);
+}
+
+/// The clock of one invocation. It follows tokio's clock from where it was started, so tests can pause it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Timestamp,
@@ -17,7 +31,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts the clock at `now`. A deadline that lies in the past is none: `cargo lambda watch` sends 1970.
+    /// Starts the clock at `now`. A deadline in the past means no deadline: `cargo lambda watch` sends 1970.
     pub fn start(now: Timestamp, deadline: Option<Timestamp>) -> Self {
         let budget = deadline
             .map(|deadline| deadline.duration_since(now))
@@ -60,12 +74,4 @@ impl Clock {
             }
         }
     }
-}
-
-/// The time a duration after another; the end of time where that is further than time goes.
-pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
-    SignedDuration::try_from(duration)
-        .ok()
-        .and_then(|duration| time.checked_add(duration).ok())
-        .unwrap_or(Timestamp::MAX)
 }

@@ -3,16 +3,19 @@
 //! All that is wrong is reported together, each with the variable, what it holds and what it may hold. An empty
 //! variable counts as unset, so that a template can pass every variable always.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use crate::health::Trigger;
-use crate::model::InstanceRef;
-use crate::probe::Endpoint;
+use crate::model::{InstanceRef, Symptom};
+use crate::policy::{Failback, OnUnreachable, Pair, Policy, Primary};
 use crate::status::{Health, Status};
+use crate::text::cut;
 
 mod parse;
+
+/// How much of a faulty value is shown.
+const SHOWN: usize = 200;
 
 /// An environment variable as the README's table shows it.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +40,8 @@ macro_rules! variables {
 }
 
 variables! {
-    PRIMARY_DB_INSTANCE_IDENTIFIER = "required", "identifier or ARN of a DB instance";
+    PRIMARY_DB_INSTANCE_IDENTIFIER = "required, or `PRIMARY_NAME`", "identifier or ARN of a DB instance";
+    PRIMARY_NAME = "none", "1 to 63 letters, digits, `-`, `_` and `.`";
     ROUTE53_HEALTH_CHECK_ID = "required", "the id of a Route 53 health check";
     FAILOVER_DB_INSTANCE_IDENTIFIER = "none", "identifier or ARN of a DB instance";
     PROMOTE_REPLICA = "false", "`true` or `false`";
@@ -46,75 +50,20 @@ variables! {
     STATUS_OVERRIDES = "none", "comma-separated `status=health` pairs; health is `healthy`, `hold` or `unhealthy`";
     CONFIRMATIONS = "3", "a whole number from 1 to 100";
     CONFIRMATION_INTERVAL = "10s", "a duration such as `500ms`, `10s`, `5m`, `1h`";
-    FAILBACK = "auto", "`auto` or `manual`";
+    FAILBACK = "`auto`; `manual` with `PRIMARY_NAME`", "`auto` or `manual`";
     FAILBACK_CONFIRMATIONS = "3", "a whole number from 1 to 100";
     COOLDOWN = "10m", "a duration such as `500ms`, `10s`, `5m`, `1h`";
     MODE = "act", "`act` or `observe`";
-    HEALTH_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses";
-    HEALTH_ENDPOINT_QUORUM = "majority", "a whole number from 1 to the number of endpoints";
+    HEALTH_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses, each once";
+    HEALTH_ENDPOINT_QUORUM = "majority; `1` with `PRIMARY_NAME`", "a whole number from 1 to the number of endpoints";
     HEALTH_ENDPOINT_TIMEOUT = "2s", "a duration above zero, such as `500ms`, `2s`";
+    SECONDARY_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses, each once";
+    WATCH_INTERVAL = "none", "a duration of at least `1s`, such as `5s`";
+    FENCE_PRIMARY = "off", "`off` or `stop`";
     ON_PRIMARY_UNREACHABLE = "hold", "`hold` or `failover`";
-    NOTIFICATION_TOPIC_ARN = "none", "the ARN of an SNS topic";
+    NOTIFICATION_TOPIC_ARN = "none", "the ARN of an SNS topic that is not FIFO";
     HOSTED_ZONE_ID = "none", "the id of a Route 53 hosted zone";
     RECORD_NAME = "none", "the DNS name of the failover records";
-}
-
-/// What the decisions go by.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// `PRIMARY_DB_INSTANCE_IDENTIFIER`
-    pub primary: InstanceRef,
-    /// `FAILOVER_DB_INSTANCE_IDENTIFIER`
-    pub replica: Option<InstanceRef>,
-    /// `PROMOTE_REPLICA`
-    pub promote: bool,
-    /// `PROMOTE_ON`
-    pub promote_on: BTreeSet<Trigger>,
-    /// `MAX_REPLICA_LAG`
-    pub max_lag: Duration,
-    /// `STATUS_OVERRIDES`
-    pub overrides: BTreeMap<Status, Health>,
-    /// `CONFIRMATIONS`
-    pub confirmations: u32,
-    /// `CONFIRMATION_INTERVAL`
-    pub interval: Duration,
-    /// `FAILBACK`
-    pub failback: Failback,
-    /// `FAILBACK_CONFIRMATIONS`
-    pub failback_confirmations: u32,
-    /// `COOLDOWN`
-    pub cooldown: Duration,
-    /// `HEALTH_ENDPOINT_QUORUM`: how many endpoints must answer for "serving".
-    pub quorum: usize,
-    /// `ON_PRIMARY_UNREACHABLE`
-    pub on_unreachable: OnUnreachable,
-    /// Whether `HOSTED_ZONE_ID` says where the failover records are.
-    pub knows_zone: bool,
-}
-
-impl Policy {
-    /// What a status says of an instance, with `STATUS_OVERRIDES`.
-    pub fn health_of(&self, status: &Status) -> Health {
-        self.overrides.get(status).copied().unwrap_or_else(|| status.health())
-    }
-}
-
-/// `FAILBACK`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failback {
-    /// Traffic goes back by itself where nothing was promoted.
-    Auto,
-    /// Traffic goes back by order only.
-    Manual,
-}
-
-/// `ON_PRIMARY_UNREACHABLE`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnUnreachable {
-    /// An unreachable RDS API is unknown, always.
-    Hold,
-    /// An unreachable RDS API and failing probes are unhealthy.
-    FailOver,
 }
 
 /// `MODE`
@@ -136,28 +85,20 @@ impl Mode {
     }
 }
 
-/// The whole configuration.
+/// The whole configuration: the pair, and what belongs to the process.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What the decisions go by.
-    pub policy: Policy,
-    /// `ROUTE53_HEALTH_CHECK_ID`
-    pub health_check_id: String,
+    /// What is watched and switched.
+    pub pair: Pair,
     /// `MODE`
     pub mode: Mode,
-    /// `HEALTH_ENDPOINTS`
-    pub endpoints: Vec<Endpoint>,
-    /// `HEALTH_ENDPOINT_TIMEOUT`
-    pub endpoint_timeout: Duration,
     /// `NOTIFICATION_TOPIC_ARN`
     pub topic: Option<Topic>,
-    /// `HOSTED_ZONE_ID`
-    pub hosted_zone_id: Option<String>,
-    /// `RECORD_NAME`, in lower case, without a trailing dot.
-    pub record_name: Option<String>,
-    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: for the commands in notifications.
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: for the metrics and for commands in notifications.
     pub function_name: String,
-    /// Settings that can have no effect, each in a sentence.
+    /// The function's own region, which Lambda sets.
+    pub region: Option<String>,
+    /// Settings that are allowed and can have no effect, each in a sentence.
     pub warnings: Vec<String>,
 }
 
@@ -176,7 +117,7 @@ pub struct ConfigError(pub Vec<String>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration has {} fault(s): {}", self.0.len(), self.0.join("; "))
+        write!(f, "invalid configuration, {} problem(s): {}", self.0.len(), self.0.join("; "))
     }
 }
 
@@ -193,7 +134,8 @@ impl Config {
         let home = read.text("AWS_REGION").or_else(|| read.text("AWS_DEFAULT_REGION"));
 
         let primary = read.instance(PRIMARY_DB_INSTANCE_IDENTIFIER, home.as_deref());
-        if primary.is_none() {
+        let name = read.value(PRIMARY_NAME, parse::primary_name);
+        if read.text(PRIMARY_NAME).is_none() {
             read.require(PRIMARY_DB_INSTANCE_IDENTIFIER);
         }
         let replica = read.instance(FAILOVER_DB_INSTANCE_IDENTIFIER, home.as_deref());
@@ -201,85 +143,137 @@ impl Config {
         if health_check_id.is_none() {
             read.require(ROUTE53_HEALTH_CHECK_ID);
         }
+        let outside = read.text(PRIMARY_NAME).is_some();
         let overrides = read.value(STATUS_OVERRIDES, parse::status_overrides).unwrap_or_default();
         let promote = read.value(PROMOTE_REPLICA, parse::boolean).unwrap_or(false);
         let promote_on = read.value(PROMOTE_ON, parse::promote_on);
         let confirmations = read.value(CONFIRMATIONS, parse::count).unwrap_or(3);
         let failback_confirmations = read.value(FAILBACK_CONFIRMATIONS, parse::count).unwrap_or(3);
-        let endpoints = read.value(HEALTH_ENDPOINTS, parse::endpoints);
-        // A quorum can't be measured by endpoints that are faulty themselves.
+        let endpoints = read.explained(HEALTH_ENDPOINTS, parse::endpoints);
+        // A quorum can't be measured against endpoints that are faulty themselves.
         let asked = match &endpoints {
             None if read.text(HEALTH_ENDPOINTS).is_some() => usize::MAX,
             endpoints => endpoints.as_ref().map_or(0, Vec::len),
         };
         let quorum = read.value(HEALTH_ENDPOINT_QUORUM, |text| parse::quorum(text, asked));
         let endpoints = endpoints.unwrap_or_default();
+        let secondary_endpoints = read.explained(SECONDARY_ENDPOINTS, parse::endpoints).unwrap_or_default();
         let on_unreachable = read.value(ON_PRIMARY_UNREACHABLE, parse::on_unreachable);
         let hosted_zone_id = read.value(HOSTED_ZONE_ID, parse::hosted_zone_id);
         let record_name = read.value(RECORD_NAME, parse::record_name);
         let endpoint_timeout = read.value(HEALTH_ENDPOINT_TIMEOUT, |text| {
             parse::duration(text).filter(|timeout| !timeout.is_zero())
         });
+        // Of a cluster's nodes one leads: one answer is enough.
+        let default_quorum = if outside { 1 } else { endpoints.len() / 2 + 1 };
+        let default_failback = if outside { Failback::Manual } else { Failback::Auto };
 
         let policy = Policy {
-            // Never used where the required variable is missing: the faults are returned below.
-            primary: primary.unwrap_or(InstanceRef { identifier: String::new(), region: None }),
-            replica,
             promote,
             promote_on: promote_on.clone().unwrap_or_else(parse::default_promote_on),
             max_lag: read.value(MAX_REPLICA_LAG, parse::duration).unwrap_or(Duration::from_secs(60)),
             overrides,
             confirmations,
             interval: read.value(CONFIRMATION_INTERVAL, parse::duration).unwrap_or(Duration::from_secs(10)),
-            failback: read.value(FAILBACK, parse::failback).unwrap_or(Failback::Auto),
+            failback: read.value(FAILBACK, parse::failback).unwrap_or(default_failback),
             failback_confirmations,
             cooldown: read.value(COOLDOWN, parse::duration).unwrap_or(Duration::from_secs(600)),
-            quorum: quorum.unwrap_or(endpoints.len() / 2 + 1),
+            quorum: quorum.unwrap_or(default_quorum),
             on_unreachable: on_unreachable.unwrap_or(OnUnreachable::Hold),
-            knows_zone: hosted_zone_id.is_some(),
+            fence: read.value(FENCE_PRIMARY, parse::fence).unwrap_or(false),
+            watch: read.value(WATCH_INTERVAL, parse::watch_interval),
         };
+        let warnings = warnings(&policy, promote_on.is_some());
         let config = Self {
-            health_check_id: health_check_id.unwrap_or_default(),
+            pair: Pair {
+                primary: match name {
+                    Some(name) => Primary::Probed { name },
+                    // Never used where the required variable is missing: the faults are returned below.
+                    None => Primary::Rds(
+                        primary.unwrap_or(InstanceRef { identifier: String::new(), region: None }),
+                    ),
+                },
+                replica,
+                health_check_id: health_check_id.unwrap_or_default(),
+                hosted_zone_id,
+                record_name,
+                endpoints,
+                secondary_endpoints,
+                endpoint_timeout: endpoint_timeout.unwrap_or(Duration::from_secs(2)),
+                policy,
+            },
             mode: read.value(MODE, parse::mode).unwrap_or(Mode::Act),
-            endpoints,
-            endpoint_timeout: endpoint_timeout.unwrap_or(Duration::from_secs(2)),
             topic: read.value(NOTIFICATION_TOPIC_ARN, parse::topic),
-            hosted_zone_id,
-            record_name,
             function_name: lookup("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
-            warnings: warnings(&policy, promote_on.is_some()),
-            policy,
+            region: home,
+            warnings,
         };
-        let contradictions = contradictions(&config, promote_on.as_ref(), |name| read.text(name).is_some());
+        let contradictions = contradictions(&config, promote_on.as_ref(), |name| read.text(name));
         read.faults.extend(contradictions);
         if read.faults.is_empty() { Ok(config) } else { Err(ConfigError(read.faults)) }
     }
 }
 
+/// What needs RDS, each with the value that asks for nothing.
+const NEEDS_RDS: &[(&str, &str)] = &[
+    (PRIMARY_DB_INSTANCE_IDENTIFIER, ""),
+    (FAILOVER_DB_INSTANCE_IDENTIFIER, ""),
+    (PROMOTE_REPLICA, "false"),
+    (PROMOTE_ON, ""),
+    (MAX_REPLICA_LAG, ""),
+    (STATUS_OVERRIDES, ""),
+    (FENCE_PRIMARY, "off"),
+    (ON_PRIMARY_UNREACHABLE, "hold"),
+];
+
 /// Settings that can't all be meant. One that is set but faulty is reported as such, and contradicts nothing.
 fn contradictions(
     config: &Config,
-    promote_on: Option<&BTreeSet<Trigger>>,
-    is_set: impl Fn(&str) -> bool,
+    promote_on: Option<&BTreeSet<Symptom>>,
+    text: impl Fn(&str) -> Option<String>,
 ) -> Vec<String> {
-    let policy = &config.policy;
+    let is_set = |name: &str| text(name).is_some();
+    let Pair { primary, replica, policy, .. } = &config.pair;
     let mut faults = Vec::new();
-    match &policy.replica {
-        Some(replica) if replica.same_as(&policy.primary) => faults.push(format!(
+    if is_set(PRIMARY_NAME) {
+        for (name, idle) in NEEDS_RDS {
+            if let Some(value) = text(name).filter(|value| !value.eq_ignore_ascii_case(idle)) {
+                faults.push(format!(
+                    "{name} holds `{value}` beside {PRIMARY_NAME}, which names a primary outside RDS: unset one of them"
+                ));
+            }
+        }
+        if !is_set(HEALTH_ENDPOINTS) {
+            faults.push(format!(
+                "{PRIMARY_NAME} is set but {HEALTH_ENDPOINTS} is not: a primary outside RDS is judged by its probes alone"
+            ));
+        }
+        return faults;
+    }
+    match (primary, replica) {
+        (Primary::Rds(primary), Some(replica)) if replica.same_as(primary) => faults.push(format!(
             "{FAILOVER_DB_INSTANCE_IDENTIFIER} and {PRIMARY_DB_INSTANCE_IDENTIFIER} name the same instance `{replica}`: name the replica that the secondary record points to"
         )),
-        None if policy.promote && !is_set(FAILOVER_DB_INSTANCE_IDENTIFIER) => faults.push(format!(
+        (_, None) if policy.promote && !is_set(FAILOVER_DB_INSTANCE_IDENTIFIER) => faults.push(format!(
             "{PROMOTE_REPLICA} is `true` but {FAILOVER_DB_INSTANCE_IDENTIFIER} is not set: name the replica to promote, or set {PROMOTE_REPLICA} to `false`"
         )),
-        Some(_) | None => {}
+        (Primary::Rds(_) | Primary::Probed { .. }, Some(_) | None) => {}
     }
-    for trigger in promote_on.into_iter().flatten() {
-        if let Trigger::Status(status) = trigger
+    if policy.fence && !policy.promote {
+        faults.push(format!(
+            "{FENCE_PRIMARY} is `stop` but {PROMOTE_REPLICA} is not `true`: only a promotion leaves a stale primary to stop; set {PROMOTE_REPLICA} to `true`, or {FENCE_PRIMARY} to `off`"
+        ));
+    }
+    for symptom in promote_on.into_iter().flatten() {
+        // A word that RDS does not document may be one of tomorrow: a warning, as a function that does not start fails
+        // over nothing.
+        if let Symptom::Status(status) = symptom
+            && !matches!(status, Status::Unrecognised(_))
             && policy.health_of(status) != Health::Unhealthy
         {
             faults.push(format!(
-                "{PROMOTE_ON} holds `{status}`, which counts as {}: nothing is promoted behind a primary that is not unhealthy; take it out, or add `{status}=unhealthy` to {STATUS_OVERRIDES}",
+                "{PROMOTE_ON} holds `{status}`, which counts as {}, so it never leads to a promotion: remove it, or add `{status}=unhealthy` to {STATUS_OVERRIDES}",
                 policy.health_of(status).as_str()
             ));
         }
@@ -289,23 +283,50 @@ fn contradictions(
             "{ON_PRIMARY_UNREACHABLE} is `failover` but {HEALTH_ENDPOINTS} is not set: an unreachable API alone is no evidence; set endpoints, or {ON_PRIMARY_UNREACHABLE} to `hold`"
         ));
     }
-    if config.record_name.is_some() && !is_set(HOSTED_ZONE_ID) {
+    if config.pair.record_name.is_some() && !is_set(HOSTED_ZONE_ID) {
         faults.push(format!("{RECORD_NAME} is set but {HOSTED_ZONE_ID} is not: set both, or neither"));
     }
     faults
+}
+
+/// The statuses in the configuration that RDS does not document, each with its variable.
+pub fn undocumented(policy: &Policy) -> impl Iterator<Item = (&'static str, &Status)> {
+    let overrides = policy.overrides.keys().map(|status| (STATUS_OVERRIDES, status));
+    let promote_on = policy.promote_on.iter().filter_map(|symptom| match symptom {
+        Symptom::Status(status) => Some((PROMOTE_ON, status)),
+        Symptom::Missing | Symptom::Unreachable | Symptom::Unresponsive => None,
+    });
+    overrides.chain(promote_on).filter(|(_, status)| matches!(status, Status::Unrecognised(_)))
+}
+
+/// What is said of such a status.
+pub fn undocumented_words(variable: &str, status: &Status) -> String {
+    let nearest = nearest(status).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+    format!("{variable} holds `{status}`, a status that RDS does not document: a typo has no effect{nearest}")
+}
+
+/// The documented status that is nearest to one that this version does not know.
+fn nearest(status: &Status) -> Option<&'static Status> {
+    let Status::Unrecognised(text) = status else { return None };
+    Status::ALL
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known.as_str(), text), known))
+        .filter(|(distance, known)| *distance <= known.as_str().len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
 }
 
 /// Settings that are allowed and can have no effect.
 fn warnings(policy: &Policy, promote_on_is_set: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     if promote_on_is_set
-        && policy.promote_on.contains(&Trigger::Unreachable)
+        && policy.promote_on.contains(&Symptom::Unreachable)
         && policy.on_unreachable == OnUnreachable::Hold
     {
         warnings.push(format!("{PROMOTE_ON} holds `unreachable`, which needs {ON_PRIMARY_UNREACHABLE}=failover to have any effect"));
     }
-    for status in policy.overrides.keys().filter(|status| matches!(status, Status::Unrecognised(_))) {
-        warnings.push(format!("{STATUS_OVERRIDES} holds `{status}`, a status this version does not know: if it is a typing error, it has no effect"));
+    for (variable, status) in undocumented(policy) {
+        warnings.push(undocumented_words(variable, status));
     }
     warnings
 }
@@ -322,6 +343,7 @@ impl Reader<'_> {
 
     fn fault(&mut self, name: &str, holds: &str, why: &str) {
         let allowed = VARIABLES.iter().find(|v| v.name == name).map_or("", |v| v.allowed);
+        let holds = cut(&parse::without_secrets(holds), SHOWN);
         self.faults.push(format!("{name} holds `{holds}`{why}; it may hold {allowed}"));
     }
 
@@ -339,6 +361,12 @@ impl Reader<'_> {
             self.fault(name, &text, "");
         }
         value
+    }
+
+    /// The same for a parser that says what is wrong.
+    fn explained<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(name)?;
+        parse(&text).map_err(|why| self.fault(name, &text, &format!(" ({why})"))).ok()
     }
 
     fn instance(&mut self, name: &str, home: Option<&str>) -> Option<InstanceRef> {

@@ -5,15 +5,21 @@
 
 use jiff::Timestamp;
 
-use crate::health::{Diagnosis, Trigger};
+use crate::diagnosis::Diagnosis;
 use crate::memory::By;
+use crate::model::{Change, Need, Symptom};
 use crate::status::Health;
 
 mod case;
+mod code;
+pub mod explain;
 mod rules;
 
 pub use case::Case;
-pub use rules::{MULTI_AZ_FAILOVER, RULES, Rule, UNREADABLE};
+pub use code::Code;
+pub use rules::{
+    Asked, Check, Command, Force, MULTI_AZ_FAILOVER, Next, Rule, Section, Sees, UNREADABLE, rules,
+};
 
 /// Who asks, and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +28,7 @@ pub enum Order {
     Tick,
     /// An operator's failover.
     Failover {
-        /// Overrides rules 3 to 6 and 8.
+        /// Overrides the rules that say so.
         force: bool,
         /// Promote the replica, whatever `PROMOTE_REPLICA` and `PROMOTE_ON` say.
         promote: bool,
@@ -31,13 +37,14 @@ pub enum Order {
     },
     /// An operator's failback.
     Failback {
-        /// Overrides the guards of rule 12.
+        /// Overrides the rules that say so.
         force: bool,
     },
 }
 
 impl Order {
-    fn is_tick(self) -> bool {
+    /// A schedule or an event.
+    pub fn is_tick(self) -> bool {
         matches!(self, Self::Tick)
     }
 
@@ -61,29 +68,18 @@ impl Order {
         matches!(self, Self::Failover { force: true, .. } | Self::Failback { force: true })
     }
 
-    /// The same order without `force`.
-    fn unforced(self) -> Self {
+    /// The same order with or without `force`.
+    fn with_force(self, force: bool) -> Self {
         match self {
             Self::Tick => Self::Tick,
             Self::Failover { promote, allow_data_loss, .. } => {
-                Self::Failover { force: false, promote, allow_data_loss }
+                Self::Failover { force, promote, allow_data_loss }
             }
-            Self::Failback { .. } => Self::Failback { force: false },
+            Self::Failback { .. } => Self::Failback { force },
         }
     }
 
-    /// The same order with `force`.
-    fn forced(self) -> Self {
-        match self {
-            Self::Tick => Self::Tick,
-            Self::Failover { promote, allow_data_loss, .. } => {
-                Self::Failover { force: true, promote, allow_data_loss }
-            }
-            Self::Failback { .. } => Self::Failback { force: true },
-        }
-    }
-
-    /// Whose word stands in the tags for a change made on this order.
+    /// Whose word the tags carry for a change made on this order.
     pub fn by(self) -> By {
         match self {
             Self::Tick => By::Auto,
@@ -99,9 +95,9 @@ pub struct Streak {
     pub health: Health,
     /// How many they are, at least 1.
     pub length: u32,
-    /// How many of the last of them found the same trouble, at least 1.
+    /// How many of the last of them found the same symptom, at least 1.
     pub alike: u32,
-    trouble: Option<Trigger>,
+    symptom: Option<Symptom>,
     /// When the first of them was made.
     pub since: Timestamp,
 }
@@ -113,7 +109,7 @@ impl Streak {
             health: diagnosis.health(),
             length: 1,
             alike: 1,
-            trouble: diagnosis.trigger().cloned(),
+            symptom: diagnosis.symptom().cloned(),
             since: at,
         }
     }
@@ -125,64 +121,74 @@ impl Streak {
         if next.health != self.health {
             return next;
         }
-        let alike = if next.trouble == self.trouble { self.alike + 1 } else { 1 };
+        let alike = if next.symptom == self.symptom { self.alike + 1 } else { 1 };
         Self { length: self.length + 1, alike, since: self.since, ..next }
     }
 }
 
-/// Evidence that is read on demand.
+/// What follows where a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// The tags of the health check.
-    Memory,
-    /// The replica's lag.
-    Lag,
-    /// The primary's recent events.
-    MultiAzFailover,
-    /// The primary failover record.
-    Record,
-}
-
-/// What a rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Does {
-    /// Nothing.
-    Stay,
-    /// Nothing, and a person should hear of it: a change was refused or is impossible.
-    StayAndTell,
-    /// Nothing, and the invocation fails, so that the ordinary error alarm fires.
+pub enum Effect {
+    /// Nothing is changed.
+    Stay {
+        /// Whether a person should hear of it: a change was refused or is impossible.
+        notify: bool,
+    },
+    /// Nothing is changed, and the invocation fails, so that the ordinary error alarm fires.
     Fail,
-    /// Observe again after `CONFIRMATION_INTERVAL`.
-    ObserveAgain,
-    /// Observe again at once.
-    ObserveAtOnce,
-    /// Move traffic to the secondary.
-    FailOver,
-    /// Promote the replica.
-    Promote,
-    /// Move traffic back to the primary.
-    FailBack,
+    /// Observe again, then decide again.
+    Observe(After),
+    /// Make this change.
+    Change(Change),
 }
 
-impl Does {
+/// When to observe again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// `CONFIRMATION_INTERVAL` after the beginning of the present look.
+    Interval,
+    /// At once.
+    Nothing,
+}
+
+impl Effect {
     /// Whether nothing is done, for now or for good.
     pub fn refuses(self) -> bool {
-        matches!(self, Self::Stay | Self::StayAndTell | Self::Fail)
+        matches!(self, Self::Stay { .. } | Self::Fail)
     }
 
     /// The word in the response's `decision`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Stay | Self::StayAndTell | Self::Fail | Self::ObserveAgain | Self::ObserveAtOnce => "stay",
-            Self::FailOver => "fail-over",
-            Self::Promote => "promote",
-            Self::FailBack => "fail-back",
+            Self::Stay { .. } | Self::Fail | Self::Observe(_) => "stay",
+            Self::Change(Change::RouteToSecondary) => "fail-over",
+            Self::Change(Change::PromoteReplica) => "promote",
+            Self::Change(Change::FencePrimary) => "fence",
+            Self::Change(Change::RouteToPrimary) => "fail-back",
+            // No rule pauses: a person does.
+            Self::Change(Change::Pause | Change::Resume) => "stay",
+        }
+    }
+
+    /// The words in the table of rules.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Stay { notify: false } => "no change",
+            Self::Stay { notify: true } => "no change, notify",
+            Self::Fail => "fail the invocation",
+            Self::Observe(After::Interval) => "observe again",
+            Self::Observe(After::Nothing) => "observe again at once",
+            Self::Change(Change::RouteToSecondary) => "**fail over**",
+            Self::Change(Change::PromoteReplica) => "**promote**",
+            Self::Change(Change::FencePrimary) => "**fence**",
+            Self::Change(Change::RouteToPrimary) => "**fail back**",
+            Self::Change(Change::Pause | Change::Resume) => "",
         }
     }
 }
 
 /// What comes next.
-pub enum Next {
+pub enum Decision {
     /// Read this and decide again.
     Read(Need),
     /// This rule applies.
@@ -190,25 +196,29 @@ pub enum Next {
 }
 
 /// Why a rule can't tell yet whether it applies.
-enum Gap {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
     /// The evidence was not read.
     Unread(Need),
-    /// The evidence could not be read.
-    Unreadable(&'static str),
+    /// The evidence could not be read; the code of the rule that applies then.
+    Unreadable(Code),
 }
 
 /// Finds the first rule that applies, or the evidence that is needed to tell.
-pub fn decide(case: &Case<'_>) -> Next {
-    for rule in RULES {
-        match (rule.applies)(case) {
-            Ok(true) => return Next::Apply(rule),
+///
+/// A change is decided only on a fresh look at the switch: confirming an outage takes a while, and meanwhile another
+/// invocation or a person may have moved it.
+pub fn decide(case: &Case<'_>) -> Decision {
+    for rule in rules() {
+        match rule.applies_to(case) {
             Ok(false) => {}
-            Err(Gap::Unread(need)) => return Next::Read(need),
-            Err(Gap::Unreadable(code)) => {
-                return Next::Apply(UNREADABLE.iter().find(|rule| rule.code == code).unwrap_or(rule));
+            Ok(true) if matches!(rule.effect, Effect::Change(_)) && !case.seen.switch_is_fresh => {
+                return Decision::Read(Need::Switch);
             }
+            Ok(true) => return Decision::Apply(rule),
+            Err(Gap::Unread(need)) => return Decision::Read(need),
+            Err(Gap::Unreadable(code)) => return Decision::Apply(Rule::of_unreadable(code)),
         }
     }
-    // The last rule applies always; to do nothing is the answer to a list that was broken.
-    Next::Apply(&UNREADABLE[0])
+    Decision::Apply(&rules::NO_RULE)
 }

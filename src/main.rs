@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use lambda_runtime::tower::layer::layer_fn;
+use lambda_runtime::tower::util::MapRequest;
+use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use lambda_runtime_api_client::PooledClient;
 use rds_route53_failover::app::App;
 use rds_route53_failover::aws::Aws;
 use rds_route53_failover::clock::Clock;
 use rds_route53_failover::config::{Config, ConfigError};
-use serde_json::Value;
+use rds_route53_failover::dns;
+use rds_route53_failover::trigger::MAX_EVENT;
 
 mod logging;
 
@@ -34,17 +37,29 @@ async fn serve(config: Config) -> Result<(), lambda_runtime::Error> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let aws = Aws::from_env(&config.policy).await;
-    let app = App::new(config, aws, |line| println!("{line}"));
+    let aws = Aws::from_env(&config.pair).await;
+    let app = App::new(config, aws, dns::system(), |line| println!("{line}"));
     let app = &app;
-    Runtime::new(service_fn(move |event: LambdaEvent<Value>| async move {
+    Runtime::new(service_fn(move |event: LambdaEvent<String>| async move {
         let deadline = i64::try_from(event.context.deadline).ok();
         let deadline = deadline.and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let clock = Clock::start(Timestamp::now(), deadline);
-        app.handle(event.payload, clock).await.map_err(Diagnostic::from)
+        let arn = &event.context.invoked_function_arn;
+        app.handle(event.payload.as_bytes(), clock, Some(arn)).await.map_err(Diagnostic::from)
     }))
+    .layer(layer_fn(|service| MapRequest::new(service, unread)))
     .run()
     .await
+}
+
+/// Hands the payload on as one JSON string. The runtime would read it into a value that takes a hundred times its size,
+/// and fail with a type name of its own where it can't.
+fn unread(mut invocation: LambdaInvocation) -> LambdaInvocation {
+    // One byte more than is read shows that there was more.
+    let payload = &invocation.body[..invocation.body.len().min(MAX_EVENT + 1)];
+    let quoted = serde_json::Value::String(String::from_utf8_lossy(payload).into_owned());
+    invocation.body = quoted.to_string().into();
+    invocation
 }
 
 /// Says what is wrong with the configuration, in the log and to Lambda where there is one.
@@ -55,7 +70,7 @@ async fn refuse(faults: ConfigError) -> Result<(), lambda_runtime::Error> {
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok_and(|address| !address.is_empty()) {
         report(&faults).await?;
     }
-    Err("the function does not start with a faulty configuration".into())
+    Err(format!("invalid configuration, not starting: {} problem(s)", faults.0.len()).into())
 }
 
 /// Tells Lambda why the function can't start, as the Runtime API asks.

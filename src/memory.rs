@@ -1,18 +1,23 @@
-//! What the function remembers between invocations: four tags of the health check, readable in the console.
+//! What the function remembers between invocations: tags on the health check, visible in the console.
 //!
-//! A tag is written just before the change it announces, and names the `HealthCheckVersion` that the change
-//! produces. So a crash in between leaves a claim to a version that does not exist yet, never a change that
-//! nobody claims.
+//! How they are written around a change is in [`crate::act`].
 
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::{CheckState, HealthCheck};
+
 /// Route 53 allows this many characters in a tag's value (`ChangeTagsForResource`).
 const MAX_VALUE: usize = 256;
 
-/// How long a promotion that was sent counts as under way while RDS still shows an available replica.
-pub const PROMOTION_VOID_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// How long a request to RDS counts as under way while RDS does not show it: neither the promotion nor the stop of
+/// an instance changes its status at once.
+pub const SENT_VOID_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long an announcement counts that nobody has confirmed: no invocation lives longer. Source: "Lambda quotas",
+/// function timeout.
+pub const ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 /// The tags that hold the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +28,15 @@ pub enum Tag {
     Returned,
     /// The replica is being promoted.
     Promoted,
+    /// The old primary is being stopped.
+    Fenced,
     /// Automatic change is stopped.
     Pause,
 }
 
 impl Tag {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Routed, Self::Returned, Self::Promoted, Self::Pause];
+    pub const ALL: [Self; 5] = [Self::Routed, Self::Returned, Self::Promoted, Self::Fenced, Self::Pause];
 
     /// The tag's key.
     pub fn key(self) -> &'static str {
@@ -37,6 +44,7 @@ impl Tag {
             Self::Routed => "failover:routed",
             Self::Returned => "failover:returned",
             Self::Promoted => "failover:promoted",
+            Self::Fenced => "failover:fenced",
             Self::Pause => "failover:pause",
         }
     }
@@ -70,19 +78,43 @@ pub struct Move {
     pub by: By,
     /// When it was announced.
     pub at: Timestamp,
+    /// Which invocation announced it: letters and digits.
+    pub id: Option<String>,
+    /// Until when it counts though nobody has seen the change made; `None` once somebody has.
+    pub until: Option<Timestamp>,
     /// A rule's code, or an operator's words.
     pub reason: String,
 }
 
-/// The value of `failover:promoted`.
+impl Move {
+    /// Whether it claims its version: it is confirmed, or its announcement has not lapsed.
+    pub fn claims(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    /// The same, confirmed.
+    #[must_use]
+    pub fn confirmed(&self) -> Self {
+        Self { until: None, ..self.clone() }
+    }
+}
+
+/// The value of `failover:promoted` and `failover:fenced`: a request that was about to be sent to RDS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Promotion {
+pub struct Sent {
     /// The version in `failover:routed` of the same incident.
     pub version: i64,
-    /// When the promotion was about to be sent.
+    /// When it was about to be sent.
     pub at: Timestamp,
-    /// Identifier of the promoted replica.
+    /// Identifier of the instance.
     pub instance: String,
+}
+
+impl Sent {
+    /// Whether so little time has passed that RDS may not show it yet.
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < SENT_VOID_AFTER
+    }
 }
 
 /// The value of `failover:pause`.
@@ -114,7 +146,9 @@ pub struct Memory {
     /// The last move back that was announced.
     pub returned: Option<Move>,
     /// The last promotion that was announced.
-    pub promoted: Option<Promotion>,
+    pub promoted: Option<Sent>,
+    /// The last stop of an old primary that was announced.
+    pub fenced: Option<Sent>,
     /// The pause that was ordered last, in force or not.
     pub pause: Option<Pause>,
 }
@@ -133,7 +167,9 @@ impl Memory {
             } else if key == Tag::Returned.key() {
                 memory.returned = Some(value.parse().map_err(|()| fault(MOVE_FORM))?);
             } else if key == Tag::Promoted.key() {
-                memory.promoted = Some(value.parse().map_err(|()| fault(PROMOTION_FORM))?);
+                memory.promoted = Some(value.parse().map_err(|()| fault(SENT_FORM))?);
+            } else if key == Tag::Fenced.key() {
+                memory.fenced = Some(value.parse().map_err(|()| fault(SENT_FORM))?);
             } else if key == Tag::Pause.key() {
                 memory.pause = Some(value.parse().map_err(|()| fault(PAUSE_FORM))?);
             }
@@ -141,13 +177,29 @@ impl Memory {
         Ok(memory)
     }
 
-    /// Who moved traffic away by the update that produced this version; `None` if nobody says so.
-    pub fn routed_by(&self, version: i64) -> Option<By> {
-        self.routed.as_ref().filter(|routed| routed.version == version).map(|routed| routed.by)
+    /// The move to the secondary that produced this version; `None` if nobody claims it.
+    pub fn routed_at(&self, version: i64, now: Timestamp) -> Option<&Move> {
+        self.routed.as_ref().filter(|routed| routed.version == version && routed.claims(now))
+    }
+
+    /// Who moved traffic away with the update that produced this version; `None` if nobody claims it.
+    pub fn routed_by(&self, version: i64, now: Timestamp) -> Option<By> {
+        self.routed_at(version, now).map(|routed| routed.by)
+    }
+
+    /// The announcement of the change that made the check what it is, where nobody has confirmed it yet.
+    pub fn unconfirmed(&self, check: &HealthCheck, now: Timestamp) -> Option<(Tag, &Move)> {
+        let (tag, made) = match check.state {
+            CheckState::ForcedUnhealthy => (Tag::Routed, self.routed.as_ref()?),
+            CheckState::Normal => (Tag::Returned, self.returned.as_ref()?),
+            CheckState::Foreign => return None,
+        };
+        let open = made.version == check.version && made.until.is_some() && made.claims(now);
+        open.then_some((tag, made))
     }
 
     /// The promotion announced in the incident whose flags have this version.
-    pub fn promotion_in(&self, version: i64) -> Option<&Promotion> {
+    pub fn promotion_in(&self, version: i64) -> Option<&Sent> {
         self.promoted.as_ref().filter(|promoted| promoted.version == version)
     }
 
@@ -156,14 +208,15 @@ impl Memory {
         match tag {
             Tag::Routed => self.routed.as_ref().map(Move::to_string),
             Tag::Returned => self.returned.as_ref().map(Move::to_string),
-            Tag::Promoted => self.promoted.as_ref().map(Promotion::to_string),
+            Tag::Promoted => self.promoted.as_ref().map(Sent::to_string),
+            Tag::Fenced => self.fenced.as_ref().map(Sent::to_string),
             Tag::Pause => self.pause.as_ref().map(Pause::to_string),
         }
     }
 }
 
 const MOVE_FORM: &str = "version=7 by=auto at=2026-01-31T23:59:59Z reason=code";
-const PROMOTION_FORM: &str = "version=7 at=2026-01-31T23:59:59Z instance=identifier";
+const SENT_FORM: &str = "version=7 at=2026-01-31T23:59:59Z instance=identifier";
 const PAUSE_FORM: &str = "until=2026-01-31T23:59:59Z reason=text";
 
 impl std::str::FromStr for Move {
@@ -172,24 +225,44 @@ impl std::str::FromStr for Move {
     fn from_str(text: &str) -> Result<Self, ()> {
         let (version, text) = field(text, "version")?;
         let (by, text) = field(text, "by")?;
-        let (at, text) = field(text, "at")?;
+        let (at, mut text) = field(text, "at")?;
+        let (mut id, mut until) = (None, None);
+        while !text.starts_with("reason=") {
+            let (name, _) = text.split_once('=').ok_or(())?;
+            let (value, after) = field(text, name)?;
+            match name {
+                "id" if id.is_none() && value.chars().all(|c| c.is_ascii_alphanumeric()) => {
+                    id = Some(value.to_owned());
+                }
+                "until" if until.is_none() => until = Some(time(value)?),
+                _ => return Err(()),
+            }
+            text = after;
+        }
         let by = match by {
             "auto" => By::Auto,
             "operator" => By::Operator,
             _ => return Err(()),
         };
-        Ok(Self { version: number(version)?, by, at: time(at)?, reason: rest(text, "reason")? })
+        Ok(Self { version: number(version)?, by, at: time(at)?, id, until, reason: rest(text, "reason")? })
     }
 }
 
 impl fmt::Display for Move {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = format!("version={} by={} at={} reason=", self.version, self.by.as_str(), self.at);
+        let mut head = format!("version={} by={} at={} ", self.version, self.by.as_str(), self.at);
+        if let Some(id) = &self.id {
+            head.push_str(&format!("id={id} "));
+        }
+        if let Some(until) = self.until {
+            head.push_str(&format!("until={until} "));
+        }
+        head.push_str("reason=");
         f.write_str(&fit(&head, &self.reason))
     }
 }
 
-impl std::str::FromStr for Promotion {
+impl std::str::FromStr for Sent {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -203,7 +276,7 @@ impl std::str::FromStr for Promotion {
     }
 }
 
-impl fmt::Display for Promotion {
+impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "version={} at={} instance={}", self.version, self.at, self.instance)
     }
@@ -227,7 +300,7 @@ impl fmt::Display for Pause {
     }
 }
 
-/// Takes `name=value` and the space behind it off the front.
+/// Takes `name=value` and the space after it off the front.
 fn field<'a>(text: &'a str, name: &str) -> Result<(&'a str, &'a str), ()> {
     let text = text.strip_prefix(name).and_then(|text| text.strip_prefix('=')).ok_or(())?;
     let (value, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -247,7 +320,7 @@ fn time(text: &str) -> Result<Timestamp, ()> {
     text.parse().map_err(|_| ())
 }
 
-/// Writes words of a person behind `head` so that Route 53 takes them: other characters become `_`, and the
+/// Writes words of a person after `head` so that Route 53 takes them: other characters become `_`, and the
 /// whole is cut to the length it allows. Nothing is left to a service that may trim the end.
 fn fit(head: &str, words: &str) -> String {
     let value: String = head

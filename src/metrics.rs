@@ -1,4 +1,4 @@
-//! Metrics in CloudWatch's embedded metric format: a log line that becomes metrics, with no call.
+//! Metrics in CloudWatch's embedded metric format: metrics extracted from a log line, no API call.
 //!
 //! Source: "Specification: Embedded metric format" in the CloudWatch User Guide. A value that is not known is
 //! left out, so that an alarm sees missing data and never a zero.
@@ -6,9 +6,13 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::account::{Account, Last};
 use crate::config::Config;
-use crate::decide::Case;
-use crate::model::CheckState;
+use crate::decide::{Case, Code, explain};
+use crate::dns;
+use crate::error::Failure;
+use crate::model::{Change, CheckState};
+use crate::report::Report;
 use crate::status::Health;
 
 /// The namespace of all metrics.
@@ -31,6 +35,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ("PromotionRefused", "Count"),
     ("NotificationFailures", "Count"),
     ("CheckFailures", "Count"),
+    ("TimeToRoute", "Seconds"),
+    ("TimeToPromote", "Seconds"),
+    ("DnsOnSecondary", "Count"),
+    ("OldPrimaryConnections", "Count"),
 ];
 
 /// The metrics of one invocation.
@@ -38,13 +46,39 @@ pub const NAMES: &[(&str, &str)] = &[
 pub struct Metrics {
     values: Vec<(&'static str, f64)>,
     reason: Option<&'static str>,
-    watches_only: bool,
 }
 
 impl Metrics {
-    /// From now on nothing is said that could move traffic: `RouteToSecondary` is an order to Route 53.
-    pub fn watch_only(&mut self) {
-        self.watches_only = true;
+    /// What an invocation came to.
+    pub fn of(
+        account: &Account,
+        answered: &Result<Report, Failure>,
+        config: &Config,
+        now: Timestamp,
+    ) -> Self {
+        let mut metrics = Self::default();
+        if let Some(failed) = account.failed_findings {
+            metrics.put("CheckFailures", failed as f64);
+        }
+        if let Some(last) = &account.last
+            && let Some(rule) = last.rule
+        {
+            let code = if account.metric_takes_over { Code::ControlPlaneDown } else { rule.code };
+            metrics.reason = account.furthest().map(|step| step.code);
+            metrics.decision(&last.case(&config.pair), code);
+            if !account.reads_only
+                && let Some(asks) = asks_for_secondary(account, last, config, code)
+            {
+                metrics.flag("RouteToSecondary", asks);
+            }
+        }
+        metrics.times(account, now);
+        match answered.as_ref().ok().and_then(|report| report.dns) {
+            Some(dns::Answer::Secondary) => metrics.put("DnsOnSecondary", 1.0),
+            Some(dns::Answer::Primary | dns::Answer::Other) => metrics.put("DnsOnSecondary", 0.0),
+            Some(dns::Answer::Unknown) | None => {}
+        }
+        metrics
     }
 
     /// Adds a value.
@@ -52,19 +86,12 @@ impl Metrics {
         self.values.push((name, value));
     }
 
-    /// Whether a decision was reached.
-    pub fn has_decision(&self) -> bool {
-        self.reason.is_some()
-    }
-
     fn flag(&mut self, name: &'static str, value: bool) {
         self.put(name, if value { 1.0 } else { 0.0 });
     }
 
-    /// Adds what an observation and the decision on it say. `reason` is the code in the response, `code` that of
-    /// the last rule: they differ where traffic was moved and no more was done.
-    pub fn decision(&mut self, case: &Case<'_>, reason: &'static str, code: &'static str) {
-        self.reason = Some(reason);
+    /// Adds what an observation and the decision on it say.
+    fn decision(&mut self, case: &Case<'_>, code: Code) {
         self.put("Decisions", 1.0);
         self.put("Observations", f64::from(case.streak.length));
         let health = case.diagnosis.health();
@@ -76,26 +103,38 @@ impl Metrics {
         if let Some(lag) = case.known_lag() {
             self.put("ReplicaLag", lag.seconds);
         }
-        self.flag("RefusedFailovers", matches!(code, "cooldown" | "replica-not-fit"));
-        self.flag("PromotionRefused", matches!(code, "replica-not-ready" | "lag-unknown" | "lag-too-high"));
-        if let Some(check) = case.seen.check.known() {
-            let forced = check.state == CheckState::ForcedUnhealthy;
-            self.flag("RoutedToSecondary", forced);
-            self.flag("ForeignCheck", check.state == CheckState::Foreign);
-            self.flag("StalePrimary", code == "stale-primary");
+        if let Some(Some(open)) = case.seen.connections.read() {
+            self.put("OldPrimaryConnections", *open);
         }
-        if !self.watches_only
-            && let Some(asks) = asks_for_secondary(case, code)
-        {
-            self.flag("RouteToSecondary", asks);
+        self.flag("RefusedFailovers", explain::refused_failover(code));
+        self.flag("PromotionRefused", explain::refused_promotion(code));
+        if let Some(check) = case.seen.check.known() {
+            self.flag("RoutedToSecondary", check.state == CheckState::ForcedUnhealthy);
+            self.flag("ForeignCheck", check.state == CheckState::Foreign);
+            self.flag("StalePrimary", code == Code::StalePrimary);
         }
     }
 
-    /// The log line, with a dimension for the health check and, for the decisions, one for the reason.
-    pub fn line(&self, config: &Config, at: Timestamp) -> Option<String> {
-        if self.values.is_empty() {
-            return None;
+    /// Adds how long it took from the outage to a change that this invocation made.
+    fn times(&mut self, account: &Account, now: Timestamp) {
+        let routed = account.last.as_ref().and_then(|last| {
+            let version = last.seen.check.known()?.version;
+            Some(last.seen.memory.read()?.routed_at(version, now)?.at)
+        });
+        // Later invocations know the outage from when traffic was moved.
+        let Some(began) = routed.into_iter().chain(account.unhealthy_since).min() else { return };
+        for made in &account.changes {
+            let name = match made.change {
+                Change::RouteToSecondary => "TimeToRoute",
+                Change::PromoteReplica => "TimeToPromote",
+                Change::FencePrimary | Change::RouteToPrimary | Change::Pause | Change::Resume => continue,
+            };
+            self.put(name, made.at.duration_since(began).as_secs_f64().max(0.0));
         }
+    }
+
+    /// The log line, with a dimension for the function and, for the decisions, one for the reason.
+    pub fn line(&self, config: &Config, at: Timestamp) -> String {
         let metric = |name: &str| {
             let unit = NAMES.iter().find(|(known, _)| *known == name).map_or("None", |(_, unit)| unit);
             json!({"Name": name, "Unit": unit})
@@ -106,17 +145,16 @@ impl Metrics {
             .filter(|(name, _)| *name != "Decisions")
             .map(|(name, _)| metric(name))
             .collect();
-        let mut directives = vec![json!({
-            "Namespace": NAMESPACE, "Dimensions": [["HealthCheckId"]], "Metrics": plain
-        })];
+        let mut directives =
+            vec![json!({"Namespace": NAMESPACE, "Dimensions": [["Function"]], "Metrics": plain})];
         let mut line = Map::new();
         if let Some(reason) = self.reason {
             directives.push(json!({
-                "Namespace": NAMESPACE, "Dimensions": [["HealthCheckId", "Reason"]], "Metrics": [metric("Decisions")]
+                "Namespace": NAMESPACE, "Dimensions": [["Function", "Reason"]], "Metrics": [metric("Decisions")]
             }));
             line.insert("Reason".to_owned(), json!(reason));
         }
-        line.insert("HealthCheckId".to_owned(), json!(config.health_check_id));
+        line.insert("Function".to_owned(), json!(config.function_name));
         for (name, value) in &self.values {
             line.insert((*name).to_owned(), json!(value));
         }
@@ -124,19 +162,22 @@ impl Metrics {
             "_aws".to_owned(),
             json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": directives}),
         );
-        Some(Value::Object(line).to_string())
+        Value::Object(line).to_string()
     }
 }
 
 /// What an alarm may move traffic by where the switch can't be flipped: whether the secondary is asked for.
 ///
 /// `None`, which leaves the alarm as it is, wherever nothing good is known, and where the replica may have become
-/// the newer copy.
-fn asks_for_secondary(case: &Case<'_>, code: &str) -> Option<bool> {
-    if code == "control-plane-down" {
+/// the newer copy. One healthy look is no recovery: it takes as many as a failback does.
+fn asks_for_secondary(account: &Account, last: &Last, config: &Config, code: Code) -> Option<bool> {
+    if code == Code::ControlPlaneDown {
         return Some(true);
     }
-    let forced = case.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy);
-    let healthy = case.diagnosis.health() == Health::Healthy && case.primary_is_followed();
+    let case = last.case(&config.pair);
+    let forced = case.state(CheckState::ForcedUnhealthy);
+    let healthy = case.diagnosis.health() == Health::Healthy
+        && case.primary_is_followed()
+        && account.healthy_looks >= config.pair.policy.failback_confirmations;
     (forced || healthy).then_some(false)
 }

@@ -1,85 +1,21 @@
 //! What the function knows of the world: plain values, no SDK type.
 
 use std::fmt;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use crate::memory::Memory;
 use crate::status::Status;
 
-/// A DB instance as the configuration or another instance names it: a plain identifier or an ARN.
-///
-/// RDS identifiers are case-insensitive and stored in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InstanceRef {
-    /// `DBInstanceIdentifier`, in lower case.
-    pub identifier: String,
-    /// The region, where an ARN or the function's own region says it.
-    pub region: Option<String>,
-}
+mod instance;
 
-impl InstanceRef {
-    /// Parses an identifier or an ARN (`arn:aws:rds:REGION:ACCOUNT:db:IDENTIFIER`).
-    ///
-    /// `region` is where a plain identifier lives.
-    ///
-    /// # Errors
-    /// A sentence saying what is wrong with the text.
-    pub fn parse(text: &str, region: Option<&str>) -> Result<Self, String> {
-        let text = text.trim().to_ascii_lowercase();
-        let (identifier, region) = if text.starts_with("arn:") {
-            let parts: Vec<&str> = text.splitn(7, ':').collect();
-            match parts.as_slice() {
-                [_, partition, "rds", region, account, "db", identifier]
-                    if [partition, region, account].iter().all(|part| is_plain(part)) =>
-                {
-                    (*identifier, Some((*region).to_owned()))
-                }
-                _ => {
-                    return Err(
-                        "an ARN of a DB instance reads arn:aws:rds:REGION:ACCOUNT:db:IDENTIFIER".to_owned()
-                    );
-                }
-            }
-        } else {
-            (text.as_str(), region.map(str::to_owned))
-        };
-        // "CreateDBInstance", DBInstanceIdentifier: 1 to 63 letters, digits or hyphens, first a letter.
-        let valid = identifier.len() <= 63
-            && identifier.starts_with(|c: char| c.is_ascii_alphabetic())
-            && is_plain(identifier);
-        if !valid {
-            return Err(
-                "a DB instance identifier has 1 to 63 letters, digits or hyphens and starts with a letter"
-                    .to_owned(),
-            );
-        }
-        Ok(Self { identifier: identifier.to_owned(), region })
-    }
-
-    /// Whether both name the same instance; a region that one side does not know is no difference.
-    pub fn same_as(&self, other: &Self) -> bool {
-        self.identifier == other.identifier
-            && match (&self.region, &other.region) {
-                (Some(a), Some(b)) => a == b,
-                (None, _) | (_, None) => true,
-            }
-    }
-}
-
-fn is_plain(part: &str) -> bool {
-    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-}
-
-impl fmt::Display for InstanceRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.identifier)
-    }
-}
+pub use instance::{Details, Instance, InstanceRef, Replication, Source};
 
 /// Why something could not be observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blind {
+pub struct ReadFailure {
     /// The kind of failure.
     pub cause: Cause,
     /// What the SDK said, for a person.
@@ -93,7 +29,7 @@ pub enum Cause {
     Unreachable,
     /// The request was throttled.
     Throttled,
-    /// The request was refused for want of permission or credentials.
+    /// Refused: missing permission or credentials.
     Denied,
     /// Anything else, such as an answer that makes no sense.
     Other,
@@ -111,7 +47,7 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Blind {
+impl fmt::Display for ReadFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.cause.as_str(), self.detail)
     }
@@ -125,7 +61,7 @@ pub enum Reading<T> {
     /// The service answered that there is no such thing.
     Missing,
     /// The service did not say.
-    Unknown(Blind),
+    Unknown(ReadFailure),
 }
 
 impl<T> Reading<T> {
@@ -147,7 +83,7 @@ pub enum Evidence<T> {
     /// It was read.
     Read(T),
     /// It was asked for and could not be read, or makes no sense.
-    Unreadable(Blind),
+    Unreadable(ReadFailure),
 }
 
 impl<T> Evidence<T> {
@@ -156,58 +92,6 @@ impl<T> Evidence<T> {
         match self {
             Self::Read(value) => Some(value),
             Self::NotRead | Self::Unreadable(_) => None,
-        }
-    }
-}
-
-/// A DB instance as `DescribeDBInstances` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
-    /// `DBInstanceStatus`.
-    pub status: Status,
-    /// The instance it replicates from: `ReadReplicaSourceDBInstanceIdentifier`, or the cluster's.
-    pub source: Option<Source>,
-    /// `InstanceCreateTime`.
-    pub created: Option<Timestamp>,
-    /// `MultiAZ`.
-    pub multi_az: bool,
-    /// `Endpoint.Address`.
-    pub endpoint: Option<String>,
-    /// What only the readiness check looks at.
-    pub details: Details,
-}
-
-/// The properties of an instance that matter for readiness, not for a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Details {
-    /// `Engine`.
-    pub engine: String,
-    /// `DBInstanceClass`.
-    pub class: String,
-    /// `AllocatedStorage`, GiB.
-    pub storage_gib: Option<i32>,
-    /// `BackupRetentionPeriod`, days.
-    pub backup_retention_days: Option<i32>,
-    /// `DBClusterIdentifier`: set for members of Aurora and Multi-AZ DB clusters.
-    pub cluster: Option<String>,
-    /// `StatusInfos[]` of type `read replication` that are not normal.
-    pub replication_fault: Option<String>,
-}
-
-/// What a replica replicates from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// `ReadReplicaSourceDBInstanceIdentifier`: a plain identifier in the same region, else an ARN.
-    Instance(InstanceRef),
-    /// `ReadReplicaSourceDBClusterIdentifier`, or a source that names no instance.
-    Other(String),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Instance(source) => source.fmt(f),
-            Self::Other(source) => f.write_str(source),
         }
     }
 }
@@ -250,10 +134,86 @@ pub struct HealthCheck {
     pub state: CheckState,
     /// `HealthCheckVersion`, which every update must carry.
     pub version: i64,
+    /// Whether it is made of other checks.
+    pub calculated: bool,
     /// Why Route 53 would refuse any update, if it would.
     pub not_updatable: Option<String>,
     /// The checks each of which alone makes a CALCULATED check unhealthy.
     pub children: Vec<String>,
+}
+
+/// A change that was made, as the response names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Both flags of the health check were set.
+    RouteToSecondary,
+    /// RDS accepted the promotion of the replica.
+    PromoteReplica,
+    /// RDS accepted to stop the old primary.
+    FencePrimary,
+    /// Both flags of the health check were cleared.
+    RouteToPrimary,
+    /// Automatic change was paused.
+    Pause,
+    /// Automatic change was resumed.
+    Resume,
+}
+
+impl Change {
+    /// The word in the response's `actions`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RouteToSecondary => "route-to-secondary",
+            Self::PromoteReplica => "promote-replica",
+            Self::FencePrimary => "fence-primary",
+            Self::RouteToPrimary => "route-to-primary",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+}
+
+/// What is wrong with a primary, in the words that `PROMOTE_ON` uses.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Symptom {
+    /// RDS reports this status.
+    Status(Status),
+    /// RDS says there is no such instance, and something else shows that there was.
+    Missing,
+    /// Neither the region's API nor the probes answer.
+    Unreachable,
+    /// The probes say no, and RDS says healthy or has no say.
+    Unresponsive,
+}
+
+impl Symptom {
+    /// The word in `PROMOTE_ON`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Status(status) => status.as_str(),
+            Self::Missing => "missing",
+            Self::Unreachable => "unreachable",
+            Self::Unresponsive => "unresponsive",
+        }
+    }
+}
+
+/// Evidence that is read on demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The tags of the health check.
+    Memory,
+    /// The health check and its tags once more: a change is at hand.
+    Switch,
+    /// The replica's lag.
+    Lag,
+    /// The primary's recent events about a Multi-AZ failover.
+    MultiAzFailover,
+    /// The primary failover record.
+    Record,
+    /// The open connections of the old primary.
+    Connections,
 }
 
 /// How many of the configured endpoints answered.
@@ -284,20 +244,49 @@ pub struct PrimaryRecord {
 /// Everything one look at the world brought. A field is what was read, never what was assumed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// The primary.
-    pub primary: Reading<Instance>,
+    /// The primary; `None` where it is not in RDS.
+    pub primary: Option<Reading<Instance>>,
     /// The replica, where one is configured.
     pub replica: Option<Reading<Instance>>,
     /// The health check.
     pub check: Reading<HealthCheck>,
-    /// The probes, where some are configured.
+    /// The probes of the primary, where some are configured.
     pub probes: Option<Probes>,
+    /// The probes of the secondary, where some are configured.
+    pub secondary: Option<Probes>,
     /// The tags of the health check.
     pub memory: Evidence<Memory>,
+    /// Whether the health check and the tags were read no earlier than the rest.
+    pub switch_is_fresh: bool,
     /// Samples of the replica's lag, oldest first.
     pub lag: Evidence<Vec<Sample>>,
     /// When the primary's last event about a Multi-AZ failover was, if it had one.
     pub multi_az_failover: Evidence<Option<Timestamp>>,
+    /// When RDS deleted an instance of the primary's name, if it did within 14 days; read where the primary is
+    /// missing.
+    pub deletion: Evidence<Option<Timestamp>>,
     /// The primary failover record, if there is one.
     pub record: Evidence<Option<PrimaryRecord>>,
+    /// The last sample of the primary's `DatabaseConnections`.
+    pub connections: Evidence<Option<f64>>,
+}
+
+impl Observation {
+    /// The primary as RDS shows it.
+    pub fn primary(&self) -> Option<&Instance> {
+        self.primary.as_ref().and_then(Reading::known)
+    }
+
+    /// The replica as RDS shows it.
+    pub fn replica(&self) -> Option<&Instance> {
+        self.replica.as_ref().and_then(Reading::known)
+    }
+}
+
+/// The time a duration after another; the end of time where that is further than time goes.
+pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| time.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
 }

@@ -1,14 +1,23 @@
-//! Tells a topic of every change that was made, refused or found impossible, so that a person can act on the
+//! Notifies a topic of every change that was made, refused or found impossible, so that a person can act on the
 //! message alone.
 
 use std::time::Duration;
 
-use crate::aws::{Aws, blind};
+use serde_json::json;
+
+use crate::account::Account;
+use crate::aws::{Aws, failure_of};
 use crate::clock::Clock;
 use crate::config::{Config, Topic};
+use crate::decide::{Command, Effect, Next};
+use crate::error::Failure;
+use crate::text::{cut, folded};
 
-/// A topic that does not answer costs this much and no more.
+/// Time limit for publishing one message.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How much of the facts goes into a message: SNS takes 256 KB in all, and a person reads less.
+const MOST: usize = 4000;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,113 +28,178 @@ pub struct Note {
     pub code: String,
     /// Why, with the facts.
     pub why: String,
-    /// Whether it says what lasts rather than what was changed: then it is told once, not each minute.
+    /// What a person does next.
+    pub next: Next,
+    /// What data is at stake, where that is known.
+    pub stake: Option<String>,
+    /// Whether it says what lasts rather than what was changed: then it is not repeated each minute.
     pub standing: bool,
 }
 
-impl Note {
+/// What an invocation has to notify of: every change, and what was refused or failed.
+pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> Vec<Note> {
+    let case = account.last.as_ref().map(|last| last.case(&config.pair));
+    let stake = case.as_ref().and_then(|case| case.at_stake()).map(|stake| stake.to_string());
+    let mut notes: Vec<Note> = account
+        .changes
+        .iter()
+        .map(|made| Note {
+            what: made.change.as_str().to_owned(),
+            code: made.code.to_owned(),
+            why: made.message.clone(),
+            next: made.next,
+            stake: stake.clone(),
+            standing: false,
+        })
+        .collect();
+    if let Some(failure) = failure {
+        // To have seen nothing is what the error alarm is for.
+        if !failure.kind.is_blindness() {
+            notes.push(Note {
+                what: "a change failed".to_owned(),
+                code: failure.kind.name(),
+                why: failure.to_string(),
+                next: failure.kind.next(),
+                stake,
+                standing: account.last.as_ref().is_none_or(|last| last.order.is_tick()),
+            });
+        }
+    } else if let (Some(case), Some(last)) = (&case, &account.last)
+        && let Some(rule) = last.rule
+        && !account.reads_only
+    {
+        let refused = rule.effect == (Effect::Stay { notify: true })
+            || (rule.effect.refuses() && case.is_refused_order());
+        if refused {
+            notes.push(Note {
+                what: "no change was made".to_owned(),
+                code: rule.code.as_str().to_owned(),
+                why: last.message.clone(),
+                next: rule.next,
+                stake,
+                standing: last.order.is_tick(),
+            });
+        }
+    }
+    notes
+}
+
+/// Who sends, and how a person reaches it.
+pub struct Sender<'a> {
+    primary: String,
+    health_check_id: &'a str,
+    function: &'a str,
+    region: &'a str,
+    account: &'a str,
+}
+
+impl<'a> Sender<'a> {
+    /// The function of this configuration. `function_arn` is what was invoked, where the runtime said so.
+    pub fn new(config: &'a Config, function_arn: Option<&'a str>) -> Self {
+        let part = |arn: Option<&'a str>, index| arn.and_then(|arn| arn.split(':').nth(index));
+        let topic = config.topic.as_ref().map(|topic| topic.arn.as_str());
+        let known = |index| part(function_arn, index).filter(|part| !part.is_empty());
+        Self {
+            primary: config.pair.primary.to_string(),
+            health_check_id: &config.pair.health_check_id,
+            function: &config.function_name,
+            region: known(3).or(config.region.as_deref()).or(part(topic, 3)).unwrap_or("unknown"),
+            account: known(4).or(part(topic, 4)).unwrap_or("unknown"),
+        }
+    }
+
+    /// The command that makes a request, as it is pasted into a shell.
+    fn command(&self, command: Command) -> String {
+        format!(
+            "aws lambda invoke --function-name {} --region {} --cli-read-timeout 900 --cli-binary-format raw-in-base64-out --payload '{}' /dev/stdout",
+            self.function, self.region, command.0
+        )
+    }
+
     /// The subject: SNS takes at most 100 ASCII characters.
-    fn subject(&self, config: &Config) -> String {
-        format!("{}: {} ({})", config.policy.primary, self.what, self.code)
+    fn subject(&self, note: &Note) -> String {
+        format!("{}: {} ({})", self.primary, note.what, note.code)
             .chars()
             .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
             .take(100)
             .collect()
     }
 
-    fn body(&self, config: &Config) -> String {
-        let Next { words, order } = next(&self.code);
-        let command = |order: &str| {
-            format!(
-                "aws lambda invoke --function-name {} --cli-binary-format raw-in-base64-out --payload '{order}' /dev/stdout",
-                config.function_name
-            )
-        };
-        let order = order.map_or_else(String::new, |order| format!("  {}\n", command(order)));
+    /// The form for people.
+    fn mail(&self, note: &Note) -> String {
+        let command =
+            note.next.command.map_or_else(String::new, |command| format!("  {}\n", self.command(command)));
+        let stake = note.stake.as_ref().map_or_else(String::new, |stake| format!("At stake: {stake}\n"));
         format!(
-            "{what}\n\nRule: {code}\nWhy: {why}\nHealth check: {check}\n\nNext: {words}\n{order}\nSee for yourself:\n  {status}\n",
-            what = self.what,
-            code = self.code,
-            why = self.why,
-            check = config.health_check_id,
-            status = command(r#"{"action":"status"}"#),
+            "{what}\n\nRule: {code}\nWhy: {why}\n{stake}Function: {function} (account {account}, region {region})\nHealth check: {check}\n\nNext: {words}\n{command}\nSee for yourself:\n  {status}\n",
+            what = note.what,
+            code = note.code,
+            why = cut(&folded(&note.why), MOST),
+            function = self.function,
+            account = self.account,
+            region = self.region,
+            check = self.health_check_id,
+            words = note.next.words,
+            status = self.command(Command(r#"{"action":"status"}"#)),
         )
     }
-}
 
-/// What a person does next.
-struct Next {
-    words: &'static str,
-    /// The order that does it, where there is one.
-    order: Option<&'static str>,
-}
-
-/// What a person does after a rule was applied or an error of this type was met.
-fn next(code: &str) -> Next {
-    const FAILBACK: &str = r#"{"action":"failback","reason":"WHY"}"#;
-    const FORCED_FAILBACK: &str = r#"{"action":"failback","reason":"WHY","force":true}"#;
-    const FORCED_FAILOVER: &str = r#"{"action":"failover","reason":"WHY","force":true}"#;
-    let (words, order) = match code {
-        "primary-unhealthy" => (
-            "Check that the application works on the secondary. Traffic goes back by itself once the primary is healthy, if FAILBACK=auto and nothing is promoted; else order it:",
-            Some(FAILBACK),
-        ),
-        "failover-ordered" => (
-            "Check that the application works on the secondary. Traffic goes back only by order:",
-            Some(FAILBACK),
-        ),
-        "replica-fit-to-promote" | "promotion-ordered" => (
-            "The old primary is stale from now on: keep writes away from it. Rebuild a replica of the promoted instance, point the primary record at the promoted instance, swap the two identifiers in the configuration, then order:",
-            Some(FAILBACK),
-        ),
-        "primary-recovered" | "failback-ordered" => {
-            ("Nothing. Within the cooldown no automatic failover happens.", None)
+    /// The form for chat. Source: "Custom notifications" in the Amazon Q Developer in chat applications guide.
+    fn chat(&self, note: &Note) -> String {
+        let mut next = vec![note.next.words.to_owned()];
+        next.extend(note.next.command.map(|command| format!("`{}`", self.command(command))));
+        let mut description = cut(&folded(&note.why), MOST);
+        if let Some(stake) = &note.stake {
+            description = format!("{description}\n*At stake:* {stake}");
         }
-        "paused" => ("When the work is done, order:", Some(r#"{"action":"resume"}"#)),
-        "resumed" => ("Nothing.", None),
-        "cooldown" => ("If the secondary should serve all the same, order:", Some(FORCED_FAILOVER)),
-        "replica-not-fit" => {
-            ("Repair the replica; or, if the secondary can serve as it is, order:", Some(FORCED_FAILOVER))
-        }
-        "lag-unknown" | "lag-too-high" => (
-            "Decide whether the data named above may be lost. Only if so, order:",
-            Some(r#"{"action":"failover","reason":"WHY","promote":true,"allow_data_loss":true}"#),
-        ),
-        "stale-primary" => (
-            "Stop writes to the old primary. To use the promoted instance at once, order:",
-            Some(FORCED_FAILOVER),
-        ),
-        "foreign-check" => {
-            ("Whoever set the flag: clear it, or set both. Until then this function moves nothing.", None)
-        }
-        "replica-not-following" | "record-not-on-primary" | "primary-not-healthy" => (
-            "Find out which instance holds the current data. Only if it is the primary, order:",
-            Some(FORCED_FAILBACK),
-        ),
-        _ => ("Read the message above; the next tick carries on from what it finds.", None),
-    };
-    Next { words, order }
-}
-
-/// Publishes the notes; answers how many could not be.
-pub async fn publish(aws: &Aws, config: &Config, clock: &Clock, topic: &Topic, notes: &[Note]) -> usize {
-    let sns = aws.sns(&topic.region);
-    let mut failures = 0;
-    for note in notes {
-        let request = sns
-            .publish()
-            .topic_arn(&topic.arn)
-            .subject(note.subject(config))
-            .message(note.body(config))
-            .send();
-        let sent = clock.within(tokio::time::timeout(PATIENCE, request)).await;
-        let why = match sent {
-            Some(Ok(Ok(_))) => continue,
-            Some(Ok(Err(error))) => blind(&error).to_string(),
-            Some(Err(_)) | None => "no answer in time".to_owned(),
-        };
-        failures += 1;
-        tracing::error!(code = note.code, topic = topic.arn, why, "the notification could not be published");
+        json!({
+            "version": "1.0",
+            "source": "custom",
+            "content": {
+                "textType": "client-markdown",
+                "title": format!("{}: {} ({})", self.primary, note.what, note.code),
+                "description": description,
+                "nextSteps": next,
+                "keywords": [self.primary, note.code],
+            },
+            "metadata": {
+                "threadId": format!("{}-{}", self.function, self.primary),
+                "summary": format!("{}: {}", self.primary, note.what),
+                "eventType": note.code,
+                "relatedResources": [self.primary, self.health_check_id],
+                "additionalContext": {
+                    "account": self.account,
+                    "region": self.region,
+                    "function": self.function,
+                },
+            },
+        })
+        .to_string()
     }
-    failures
+
+    /// All forms in one publish: for mail, for chat, and for whoever else subscribes.
+    fn forms(&self, note: &Note) -> String {
+        let mail = self.mail(note);
+        json!({"default": mail, "email": mail, "https": self.chat(note)}).to_string()
+    }
+}
+
+/// Publishes a note; answers whether that worked.
+pub async fn publish(aws: &Aws, sender: &Sender<'_>, clock: &Clock, topic: &Topic, note: &Note) -> bool {
+    let request = aws
+        .sns(&topic.region)
+        .publish()
+        .topic_arn(&topic.arn)
+        .subject(sender.subject(note))
+        .message_structure("json")
+        .message(sender.forms(note))
+        .send();
+    let sent = clock.within(tokio::time::timeout(PATIENCE, request)).await;
+    let why = match sent {
+        Some(Ok(Ok(_))) => return true,
+        Some(Ok(Err(error))) => failure_of(&error).to_string(),
+        Some(Err(_)) | None => "no answer in time".to_owned(),
+    };
+    tracing::error!(code = note.code, topic = topic.arn, why, "the notification could not be published");
+    false
 }

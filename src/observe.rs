@@ -3,133 +3,180 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::SourceType;
-use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover, TagResourceType};
-use jiff::{SignedDuration, Timestamp};
+use aws_sdk_route53::types::TagResourceType;
+use jiff::Timestamp;
 
-use crate::aws::{Aws, blind};
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::decide::Need;
+use crate::aws::{Aws, failure_of, patiently};
+use crate::clock::{Clock, reserve};
+use crate::diagnosis::{Diagnosis, was_there};
 use crate::memory::Memory;
 use crate::model::{
-    Blind, Cause, Evidence, HealthCheck, Instance, InstanceRef, Observation, PrimaryRecord, Reading, Sample,
+    Cause, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation, ReadFailure, Reading,
 };
+use crate::policy::Pair;
 use crate::probe::Prober;
+use crate::status::Health;
 
 mod answers;
+mod metrics;
+mod records;
 
-pub use answers::targets;
-use answers::{health_check, instance, sample, timestamp};
+use answers::{health_check, instance, timestamp};
 
 /// The tags of the health check, by key.
 pub type Tags = BTreeMap<String, String>;
 
-/// How far back the lag is read: beyond that a sample counts for nothing.
-const LAG_WINDOW: SignedDuration = SignedDuration::from_mins(20);
-/// How far back the primary's events are read, in minutes.
-const EVENT_WINDOW: i32 = 15;
+/// How far back the primary's events about a Multi-AZ failover are read, minutes.
+const FAILOVER_WINDOW: i32 = 15;
+/// How far back its deletion is looked for, minutes: as long as RDS keeps events. Source: "DescribeEvents".
+const DELETION_WINDOW: i32 = 14 * 24 * 60;
+
+/// The probes of a pair.
+pub struct Probers {
+    /// Of the primary.
+    pub primary: Option<Prober>,
+    /// Of the secondary.
+    pub secondary: Option<Prober>,
+}
+
+impl Probers {
+    /// Those that the pair configures.
+    pub fn new(pair: &Pair) -> Self {
+        Self {
+            primary: Prober::new(&pair.endpoints, pair.endpoint_timeout),
+            secondary: Prober::new(&pair.secondary_endpoints, pair.endpoint_timeout),
+        }
+    }
+}
 
 /// Looks at the world through the clients of one invocation.
+#[derive(Clone, Copy)]
 pub struct Observer<'a> {
     aws: &'a Aws,
-    config: &'a Config,
-    prober: Option<&'a Prober>,
+    pair: &'a Pair,
+    probers: &'a Probers,
     clock: Clock,
-    // Evidence that was needed once is read with every later look, so that each look is whole.
-    memory: bool,
-    lag: bool,
-    multi_az_failover: bool,
-    record: bool,
 }
 
 impl<'a> Observer<'a> {
-    /// An observer that reads the least.
-    pub fn new(aws: &'a Aws, config: &'a Config, prober: Option<&'a Prober>, clock: Clock) -> Self {
-        Self {
-            aws,
-            config,
-            prober,
-            clock,
-            memory: false,
-            lag: false,
-            multi_az_failover: false,
-            record: false,
-        }
+    /// An observer of this pair.
+    pub fn new(aws: &'a Aws, pair: &'a Pair, probers: &'a Probers, clock: Clock) -> Self {
+        Self { aws, pair, probers, clock }
     }
 
-    /// An observer that reads everything.
-    pub fn thorough(aws: &'a Aws, config: &'a Config, prober: Option<&'a Prober>, clock: Clock) -> Self {
-        Self {
-            memory: true,
-            lag: config.policy.replica.is_some(),
-            record: config.policy.knows_zone,
-            ..Self::new(aws, config, prober, clock)
-        }
-    }
-
-    /// Reads the primary, the replica, the health check, the probes, and what else was needed before, at once.
+    /// Reads the primary, the replica, the probes and the health check.
     pub async fn look(&self) -> Observation {
-        let policy = &self.config.policy;
         // The SDK's futures are large: side by side they belong on the heap.
-        let (primary, replica, check, probes, memory, lag, multi_az_failover, record) = tokio::join!(
-            Box::pin(self.instance(&policy.primary)),
-            maybe(policy.replica.as_ref().map(|replica| Box::pin(self.instance(replica)))),
-            Box::pin(self.health_check()),
-            maybe(self.prober.map(|prober| Box::pin(self.clock.within(prober.ask())))),
-            maybe(self.memory.then(|| Box::pin(self.read_memory()))),
-            maybe(self.lag.then(|| Box::pin(self.read_lag()))),
-            maybe(self.multi_az_failover.then(|| Box::pin(self.read_events()))),
-            maybe(self.record.then(|| Box::pin(self.read_record()))),
-        );
-        // Probes that were cut off say nothing, and without them RDS alone must not be believed.
-        let (primary, probes) = match probes {
-            Some(None) => (Reading::Unknown(out_of_time()), None),
-            Some(probes @ Some(_)) => (primary, probes),
-            None => (primary, None),
-        };
+        let (check, mut seen) = tokio::join!(Box::pin(self.health_check()), Box::pin(self.databases()));
+        seen.check = check;
+        seen.switch_is_fresh = true;
+        seen
+    }
+
+    /// Reads the primary, the replica and the probes again. What is known of the switch is kept, and is not fresh any
+    /// more; other evidence is read again when it is needed.
+    pub async fn look_again(&self, seen: &Observation) -> Observation {
+        let databases = self.databases().await;
         Observation {
+            check: seen.check.clone(),
+            memory: seen.memory.clone(),
+            record: seen.record.clone(),
+            connections: seen.connections.clone(),
+            ..databases
+        }
+    }
+
+    async fn databases(&self) -> Observation {
+        let (primary, replica, probes, secondary) = tokio::join!(
+            maybe(self.pair.rds_primary().map(|primary| Box::pin(self.instance(primary)))),
+            maybe(self.pair.replica.as_ref().map(|replica| Box::pin(self.instance(replica)))),
+            maybe(self.probers.primary.as_ref().map(|prober| Box::pin(self.clock.within(prober.ask())))),
+            maybe(self.probers.secondary.as_ref().map(|prober| Box::pin(self.clock.within(prober.ask())))),
+        );
+        let mut seen = Observation {
             primary,
             replica,
-            check,
-            probes,
-            memory: memory.unwrap_or_default(),
-            lag: lag.unwrap_or_default(),
-            multi_az_failover: multi_az_failover.unwrap_or_default(),
-            record: record.unwrap_or_default(),
+            check: Reading::Unknown(not_read()),
+            probes: probes.flatten(),
+            secondary: secondary.flatten(),
+            memory: Evidence::NotRead,
+            switch_is_fresh: false,
+            lag: Evidence::NotRead,
+            multi_az_failover: Evidence::NotRead,
+            deletion: Evidence::NotRead,
+            record: Evidence::NotRead,
+            connections: Evidence::NotRead,
+        };
+        // Probes that were cut off say nothing, and without them RDS alone must not be believed.
+        if probes == Some(None) && seen.primary.is_some() {
+            seen.primary = Some(Reading::Unknown(out_of_time()));
+        }
+        self.look_for_a_witness(&mut seen).await;
+        seen
+    }
+
+    /// Where the primary is missing and the replica does not name it, RDS's events are the only other witness.
+    async fn look_for_a_witness(&self, seen: &mut Observation) {
+        if seen.primary == Some(Reading::Missing) && !was_there(seen, self.pair) {
+            seen.deletion = self.last_event("deletion", DELETION_WINDOW).await;
         }
     }
 
-    /// Reads one more piece of evidence into an observation, and with every look from now on.
-    pub async fn read(&mut self, need: Need, seen: &mut Observation) {
-        match need {
-            Need::Memory => {
-                self.memory = true;
-                seen.memory = self.read_memory().await;
-            }
-            Need::Lag => {
-                self.lag = true;
-                seen.lag = self.read_lag().await;
-            }
-            Need::MultiAzFailover => {
-                self.multi_az_failover = true;
-                seen.multi_az_failover = self.read_events().await;
-            }
-            Need::Record => {
-                self.record = true;
-                seen.record = self.read_record().await;
-            }
+    /// Looks at the primary alone, and at RDS only if it is `due`: what watching between two ticks costs. Where the
+    /// primary does not serve, the rest that a decision needs is read, too.
+    pub async fn glance(&self, seen: &Observation, due: bool) -> Observation {
+        let mut now = Observation { switch_is_fresh: false, ..seen.clone() };
+        let primary = self.pair.rds_primary().filter(|_| due);
+        let (primary, probes) = tokio::join!(
+            maybe(primary.map(|primary| Box::pin(self.instance(primary)))),
+            maybe(self.probers.primary.as_ref().map(|prober| Box::pin(self.clock.within(prober.ask())))),
+        );
+        if primary.is_some() {
+            now.primary = primary;
         }
+        now.probes = probes.flatten();
+        if matches!(Diagnosis::of(&now, self.pair).health(), Health::Healthy | Health::Hold)
+            && now.primary != Some(Reading::Missing)
+        {
+            return now;
+        }
+        let (replica, secondary) = tokio::join!(
+            maybe(self.pair.replica.as_ref().map(|replica| Box::pin(self.instance(replica)))),
+            maybe(self.probers.secondary.as_ref().map(|prober| Box::pin(self.clock.within(prober.ask())))),
+        );
+        now.replica = replica;
+        now.secondary = secondary.flatten();
+        (now.lag, now.multi_az_failover) = (Evidence::NotRead, Evidence::NotRead);
+        self.look_for_a_witness(&mut now).await;
+        now
+    }
+
+    /// Reads one more piece of evidence into an observation.
+    pub async fn read(&self, need: Need, seen: &mut Observation) {
+        match need {
+            Need::Memory => seen.memory = self.read_memory().await,
+            Need::Switch => self.refresh_switch(seen).await,
+            Need::Lag => seen.lag = self.read_lag().await,
+            Need::MultiAzFailover => {
+                seen.multi_az_failover = self.last_event("failover", FAILOVER_WINDOW).await;
+            }
+            Need::Record => seen.record = self.read_record().await,
+            Need::Connections => seen.connections = self.read_connections().await,
+        }
+    }
+
+    async fn refresh_switch(&self, seen: &mut Observation) {
+        let (check, memory) = tokio::join!(Box::pin(self.health_check()), Box::pin(self.read_memory()));
+        seen.check = check;
+        seen.memory = memory;
+        seen.switch_is_fresh = true;
     }
 
     /// `DescribeDBInstances` of one instance.
     pub async fn instance(&self, id: &InstanceRef) -> Reading<Instance> {
-        let request = self
-            .aws
-            .rds(id.region.as_deref())
-            .describe_db_instances()
-            .db_instance_identifier(&id.identifier)
-            .send();
-        match self.clock.within(request).await {
+        let request =
+            self.aws.rds(id.region.as_deref()).describe_db_instances().db_instance_identifier(&id.identifier);
+        match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer
                 .db_instances()
@@ -145,23 +192,24 @@ impl<'a> Observer<'a> {
                     Reading::Known,
                 ),
             Some(Err(error)) => {
-                // The one error that says something of the database.
+                // The one error that says something of the database, and only with the status that belongs to it.
                 let missing =
-                    error.as_service_error().is_some_and(|error| error.is_db_instance_not_found_fault());
-                if missing { Reading::Missing } else { Reading::Unknown(blind(&error)) }
+                    error.as_service_error().is_some_and(|error| error.is_db_instance_not_found_fault())
+                        && error.raw_response().is_some_and(|response| response.status().as_u16() == 404);
+                if missing { Reading::Missing } else { Reading::Unknown(failure_of(&error)) }
             }
         }
     }
 
     /// `GetHealthCheck`
     pub async fn health_check(&self) -> Reading<HealthCheck> {
-        self.health_check_by_id(&self.config.health_check_id).await
+        self.health_check_by_id(&self.pair.health_check_id).await
     }
 
     /// `GetHealthCheck` of any check.
     pub async fn health_check_by_id(&self, id: &str) -> Reading<HealthCheck> {
-        let request = self.aws.route53().get_health_check().health_check_id(id).send();
-        match self.clock.within(request).await {
+        let request = self.aws.route53().get_health_check().health_check_id(id);
+        match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer.health_check().and_then(health_check).map_or_else(
                 || Reading::Unknown(nonsense("the answer holds no health check")),
@@ -169,7 +217,7 @@ impl<'a> Observer<'a> {
             ),
             Some(Err(error)) => {
                 let missing = error.as_service_error().is_some_and(|error| error.is_no_such_health_check());
-                if missing { Reading::Missing } else { Reading::Unknown(blind(&error)) }
+                if missing { Reading::Missing } else { Reading::Unknown(failure_of(&error)) }
             }
         }
     }
@@ -186,146 +234,59 @@ impl<'a> Observer<'a> {
     ///
     /// # Errors
     /// Why they could not be read.
-    pub async fn read_tags(&self) -> Result<Tags, Blind> {
+    pub async fn read_tags(&self) -> Result<Tags, ReadFailure> {
+        let id = &self.pair.health_check_id;
         let request = self
             .aws
             .route53()
             .list_tags_for_resource()
             .resource_type(TagResourceType::Healthcheck)
-            .resource_id(&self.config.health_check_id)
-            .send();
-        let answer = match self.clock.within(request).await {
+            .resource_id(id);
+        let answer = match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
             None => return Err(out_of_time()),
-            Some(answer) => answer.map_err(|error| blind(&error))?,
+            Some(answer) => answer.map_err(|error| failure_of(&error))?,
         };
-        let set = answer.resource_tag_set().ok_or_else(|| nonsense("the answer holds no tags"))?;
+        // The SDK makes an empty set of one that is absent; a real one names the resource.
+        let set = answer
+            .resource_tag_set()
+            .filter(|set| set.resource_id() == Some(id))
+            .ok_or_else(|| nonsense("the answer holds no tags of this health check"))?;
         let tags = set.tags().iter();
         Ok(tags
             .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
             .collect())
     }
 
-    /// `GetMetricStatistics` of the replica's `ReplicaLag`, a sample a minute.
-    async fn read_lag(&self) -> Evidence<Vec<Sample>> {
-        use aws_sdk_cloudwatch::primitives::DateTime;
-        use aws_sdk_cloudwatch::types::{Dimension, Statistic};
-
-        let Some(replica) = &self.config.policy.replica else { return Evidence::NotRead };
-        let now = self.clock.now();
-        let request = self
-            .aws
-            .cloudwatch(replica.region.as_deref())
-            .get_metric_statistics()
-            .namespace("AWS/RDS")
-            .metric_name("ReplicaLag")
-            .dimensions(Dimension::builder().name("DBInstanceIdentifier").value(&replica.identifier).build())
-            .start_time(DateTime::from_secs((now - LAG_WINDOW).as_second()))
-            // The end is exclusive, and the newest sample is the one that matters.
-            .end_time(DateTime::from_secs(now.as_second() + 60))
-            .period(60)
-            .statistics(Statistic::Average)
-            .statistics(Statistic::Maximum)
-            .statistics(Statistic::Minimum)
-            .send();
-        match self.clock.within(request).await {
-            None => Evidence::Unreadable(out_of_time()),
-            Some(Err(error)) => Evidence::Unreadable(blind(&error)),
-            Some(Ok(answer)) => {
-                let mut samples: Vec<Sample> = answer.datapoints().iter().filter_map(sample).collect();
-                samples.sort_by_key(|sample| sample.at);
-                Evidence::Read(samples)
-            }
-        }
-    }
-
-    /// `DescribeEvents` of the primary: the last one about a Multi-AZ failover.
-    pub async fn read_events(&self) -> Evidence<Option<Timestamp>> {
-        let primary = &self.config.policy.primary;
+    /// `DescribeEvents` of the primary: the last one of a category.
+    pub async fn last_event(&self, category: &str, minutes: i32) -> Evidence<Option<Timestamp>> {
+        let Some(primary) = self.pair.rds_primary() else { return Evidence::NotRead };
         let request = self
             .aws
             .rds(primary.region.as_deref())
             .describe_events()
             .source_type(SourceType::DbInstance)
             .source_identifier(&primary.identifier)
-            .event_categories("failover")
-            .duration(EVENT_WINDOW)
-            .send();
-        match self.clock.within(request).await {
+            .event_categories(category)
+            .duration(minutes);
+        match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
             None => Evidence::Unreadable(out_of_time()),
-            Some(Err(error)) => Evidence::Unreadable(blind(&error)),
+            Some(Err(error)) => Evidence::Unreadable(failure_of(&error)),
             Some(Ok(answer)) => {
-                // The filter is the service's to apply; a backup must not pass for a failover where it was not.
-                let failovers = answer.events().iter().filter(|event| {
-                    let categories = event.event_categories();
-                    categories.is_empty() || categories.iter().any(|category| category == "failover")
+                // The filter is the service's to apply; another event must not count where it was not applied.
+                let of_category = answer.events().iter().filter(|event| {
+                    event.event_categories().iter().any(|found| found.eq_ignore_ascii_case(category))
+                        && event
+                            .source_identifier()
+                            .is_none_or(|id| id.eq_ignore_ascii_case(&primary.identifier))
                 });
-                Evidence::Read(failovers.filter_map(|event| timestamp(event.date()?)).max())
+                Evidence::Read(of_category.filter_map(|event| timestamp(event.date()?)).max())
             }
         }
     }
 
-    /// `ListResourceRecordSets`: the primary failover record.
-    async fn read_record(&self) -> Evidence<Option<PrimaryRecord>> {
-        match self.record_sets().await {
-            Err(blind) => Evidence::Unreadable(blind),
-            Ok(sets) => Evidence::Read(
-                sets.iter()
-                    .find(|set| set.failover() == Some(&ResourceRecordSetFailover::Primary))
-                    .map(|set| PrimaryRecord { targets: targets(set) }),
-            ),
-        }
-    }
-
-    /// The failover records: those of `RECORD_NAME`, else those of the name whose primary uses the health check.
-    ///
-    /// # Errors
-    /// Why they could not be read.
-    pub async fn record_sets(&self) -> Result<Vec<ResourceRecordSet>, Blind> {
-        let Some(zone) = &self.config.hosted_zone_id else { return Ok(Vec::new()) };
-        let mut sets = Vec::new();
-        let mut start = self.config.record_name.clone().map(|name| (name, None, None));
-        loop {
-            let mut request = self.aws.route53().list_resource_record_sets().hosted_zone_id(zone);
-            if let Some((name, kind, identifier)) = start {
-                request = request
-                    .start_record_name(name)
-                    .set_start_record_type(kind)
-                    .set_start_record_identifier(identifier);
-            }
-            let page = match self.clock.within(request.send()).await {
-                None => return Err(out_of_time()),
-                Some(Err(error)) => return Err(blind(&error)),
-                Some(Ok(page)) => page,
-            };
-            let beyond = page.resource_record_sets().iter().any(|set| !self.is_named(set));
-            sets.extend(page.resource_record_sets.into_iter().filter(|set| set.failover().is_some()));
-            let next = page.next_record_name.filter(|_| page.is_truncated);
-            // Names come in order: behind the one that is looked for there is nothing more of it.
-            let Some(name) = next.filter(|_| self.config.record_name.is_none() || !beyond) else { break };
-            start = Some((name, page.next_record_type, page.next_record_identifier));
-        }
-        match &self.config.record_name {
-            Some(_) => sets.retain(|set| self.is_named(set)),
-            None => {
-                let name = sets
-                    .iter()
-                    .find(|set| set.health_check_id() == Some(&self.config.health_check_id))
-                    // Under a check that is made of ours: a zone with one pair of records leaves no doubt.
-                    .or_else(|| {
-                        sets.first().filter(|first| sets.iter().all(|set| set.name() == first.name()))
-                    })
-                    .map(|set| set.name().to_owned());
-                sets.retain(|set| Some(set.name()) == name.as_deref());
-            }
-        }
-        Ok(sets)
-    }
-
-    fn is_named(&self, set: &ResourceRecordSet) -> bool {
-        self.config
-            .record_name
-            .as_ref()
-            .is_none_or(|name| set.name().trim_end_matches('.').eq_ignore_ascii_case(name))
+    /// `DescribeEvents` of the primary about Multi-AZ failovers, for the readiness check.
+    pub async fn read_events(&self) -> Evidence<Option<Timestamp>> {
+        self.last_event("failover", FAILOVER_WINDOW).await
     }
 }
 
@@ -336,20 +297,24 @@ async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<T> {
     }
 }
 
-/// What the function remembers by these tags.
+/// What the function remembers according to these tags.
 ///
 /// # Errors
 /// Which of them makes no sense.
-pub fn memory_of(tags: &Tags) -> Result<Memory, Blind> {
+pub fn memory_of(tags: &Tags) -> Result<Memory, ReadFailure> {
     let pairs = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     Memory::parse(pairs).map_err(|fault| nonsense(&fault))
 }
 
 /// The invocation ran out of time: that says nothing of the service.
-pub fn out_of_time() -> Blind {
-    Blind { cause: Cause::Other, detail: "the invocation's deadline is too close".to_owned() }
+pub fn out_of_time() -> ReadFailure {
+    ReadFailure { cause: Cause::Other, detail: "the invocation's deadline is too close".to_owned() }
 }
 
-fn nonsense(detail: &str) -> Blind {
-    Blind { cause: Cause::Other, detail: detail.to_owned() }
+fn not_read() -> ReadFailure {
+    nonsense("it was not read")
+}
+
+fn nonsense(detail: &str) -> ReadFailure {
+    ReadFailure { cause: Cause::Other, detail: detail.to_owned() }
 }

@@ -1,56 +1,32 @@
 //! Probes: does anything answer where the application or the database should?
 //!
 //! A TCP connection, or an HTTP status from 200 to 299, is an answer. Redirects are not followed and bodies are
-//! not read.
+//! not read. Each probe is a connection of its own: a pooled one that died would answer for all confirmations.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
+use http::header::{CONNECTION, HOST, USER_AGENT};
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::model::Probes;
-
-/// What is probed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `http://…` or `https://…`
-    Http(String),
-    /// `tcp://host:port`, without the scheme.
-    Tcp(String),
-}
-
-impl Endpoint {
-    /// Parses `http://`, `https://` or `tcp://host:port`.
-    pub fn parse(text: &str) -> Option<Self> {
-        if let Some(address) = text.strip_prefix("tcp://") {
-            let (host, port) = address.rsplit_once(':')?;
-            let bracketed = host.starts_with('[') && host.ends_with(']');
-            let valid = !host.is_empty()
-                && (bracketed || !host.contains([':', '/', '@']))
-                && port.parse::<u16>().is_ok_and(|port| port > 0);
-            return valid.then(|| Self::Tcp(address.to_owned()));
-        }
-        let uri: http::Uri = text.parse().ok()?;
-        let authority = uri.authority()?;
-        // The parser lets a port pass that is none.
-        let port = authority.as_str().strip_prefix(authority.host())?;
-        let valid = matches!(uri.scheme_str(), Some("http" | "https"))
-            && !authority.host().is_empty()
-            && (port.is_empty() || authority.port_u16().is_some_and(|port| port > 0));
-        valid.then(|| Self::Http(text.to_owned()))
-    }
-}
+use crate::policy::Endpoint;
 
 /// Asks endpoints whether they answer.
-#[derive(Debug)]
 pub struct Prober {
     endpoints: Vec<Endpoint>,
     timeout: Duration,
-    http: SharedHttpConnector,
+    tls: Option<TlsConnector>,
 }
 
 impl Prober {
@@ -59,19 +35,9 @@ impl Prober {
         if endpoints.is_empty() {
             return None;
         }
-        let settings =
-            HttpConnectorSettings::builder().connect_timeout(timeout).read_timeout(timeout).build();
-        let builder = Connector::builder().connector_settings(settings);
-        let https = endpoints
-            .iter()
-            .any(|endpoint| matches!(endpoint, Endpoint::Http(uri) if uri.starts_with("https:")));
         // Reading the root certificates takes a while on a small function: only where TLS is spoken.
-        let connector = if https {
-            builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build()
-        } else {
-            builder.build_http()
-        };
-        Some(Self { endpoints: endpoints.to_vec(), timeout, http: SharedHttpConnector::new(connector) })
+        let tls = endpoints.iter().any(is_https).then(tls);
+        Some(Self { endpoints: endpoints.to_vec(), timeout, tls })
     }
 
     /// Asks all endpoints at once.
@@ -86,21 +52,62 @@ impl Prober {
         let answer = async {
             match endpoint {
                 Endpoint::Tcp(address) => TcpStream::connect(address.as_str()).await.is_ok(),
-                Endpoint::Http(uri) => self.get(uri).await,
+                Endpoint::Http(uri) => self.get(uri).await.unwrap_or(false),
             }
         };
         tokio::time::timeout(self.timeout, answer).await.unwrap_or(false)
     }
 
-    async fn get(&self, uri: &str) -> bool {
-        let mut request = HttpRequest::new(SdkBody::empty());
-        if request.set_uri(uri).is_err() {
-            return false;
-        }
-        request.headers_mut().insert("user-agent", "rds-route53-failover");
-        match self.http.call(request).await {
-            Ok(response) => (200..300).contains(&response.status().as_u16()),
-            Err(_) => false,
+    async fn get(&self, uri: &http::Uri) -> Option<bool> {
+        let host = uri.host()?;
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((name, port)).await.ok()?;
+        match self.tls.as_ref().filter(|_| uri.scheme_str() == Some("https")) {
+            Some(tls) => {
+                let server = ServerName::try_from(name.to_owned()).ok()?;
+                ask_for(uri, tls.connect(server, stream).await.ok()?).await
+            }
+            None => ask_for(uri, stream).await,
         }
     }
+}
+
+/// `GET` over a fresh connection.
+async fn ask_for(uri: &http::Uri, stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<bool> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let mut connection = pin!(connection);
+    let request = http::Request::get(uri.path_and_query().map_or("/", |path| path.as_str()))
+        .header(HOST, uri.authority()?.as_str())
+        .header(USER_AGENT, env!("CARGO_PKG_NAME"))
+        .header(CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .ok()?;
+    let mut answer = pin!(sender.send_request(request));
+    let answer = tokio::select! {
+        answer = &mut answer => answer,
+        // It ended, and left the answer or an error.
+        _ = &mut connection => answer.await,
+    };
+    Some(answer.ok()?.status().is_success())
+}
+
+fn is_https(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Http(uri) if uri.scheme_str() == Some("https"))
+}
+
+fn tls() -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|config| config.with_root_certificates(roots).with_no_client_auth());
+    let mut config = match config {
+        Ok(config) => config,
+        // The provider speaks TLS 1.2 and 1.3: there is no other error.
+        Err(error) => unreachable!("{error}"),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    TlsConnector::from(Arc::new(config))
 }

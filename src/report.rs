@@ -2,47 +2,23 @@
 
 use serde::{Serialize, Serializer};
 
+use jiff::Timestamp;
+
+use crate::account::Account;
 use crate::config::{Config, Mode};
 use crate::decide::Case;
-use crate::health::{self, Diagnosis};
+use crate::decide::explain::Considered;
+use crate::dns;
+use crate::facts::status;
 use crate::memory::By;
-use crate::model::{CheckState, Evidence, Observation, Reading};
-use crate::readiness::Finding;
+use crate::model::Change;
+use crate::replica::Role;
 use crate::status::Health;
-
-/// A change that was really made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// Both flags of the health check were set.
-    RouteToSecondary,
-    /// RDS accepted the promotion of the replica.
-    PromoteReplica,
-    /// Both flags of the health check were cleared.
-    RouteToPrimary,
-    /// Automatic change was paused.
-    Pause,
-    /// Automatic change was resumed.
-    Resume,
-}
-
-impl Action {
-    /// The word in the response.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RouteToSecondary => "route-to-secondary",
-            Self::PromoteReplica => "promote-replica",
-            Self::RouteToPrimary => "route-to-primary",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-        }
-    }
-}
 
 /// The response.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The furthest step decided: `stay`, `fail-over`, `promote`, `fail-back` or `ignore`.
+    /// The furthest step decided: `stay`, `fail-over`, `promote`, `fence`, `fail-back` or `ignore`.
     pub decision: &'static str,
     /// The stable code of the rule that decided.
     pub reason: &'static str,
@@ -55,12 +31,21 @@ pub struct Report {
     /// The health check.
     pub health_check: Check,
     /// What was really changed.
-    pub actions: Vec<Action>,
+    pub actions: Vec<Change>,
     /// How many consecutive observations the decision rests on.
     pub observations: u32,
     /// `act` or `observe`.
     #[serde(serialize_with = "mode")]
     pub mode: Mode,
+    /// When things happened.
+    pub times: Times,
+    /// What DNS answers for the failover record: `primary`, `secondary`, `other` or `unknown`; null where it was not
+    /// asked.
+    #[serde(serialize_with = "answer")]
+    pub dns: Option<dns::Answer>,
+    /// Every row that was considered; only from `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<Considered>>,
     /// Whether a failover would work now; only from `check`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
@@ -110,132 +95,117 @@ fn mode<S: Serializer>(mode: &Mode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(mode.as_str())
 }
 
+fn answer<S: Serializer>(answer: &Option<dns::Answer>, serializer: S) -> Result<S::Ok, S::Error> {
+    answer.map(dns::Answer::as_str).serialize(serializer)
+}
+
+/// When things happened, in RFC 3339; null where they did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Times {
+    /// The first observation of this invocation that found the primary unhealthy.
+    pub unhealthy_since: Option<String>,
+    /// When traffic was moved in the present incident.
+    pub routed_at: Option<String>,
+    /// When the promotion of the present incident was sent.
+    pub promoted_at: Option<String>,
+}
+
 impl Report {
     /// A report about nothing: nothing was read.
     pub fn ignore(reason: &'static str, message: String, config: &Config) -> Self {
+        let pair = &config.pair;
         Self {
             decision: "ignore",
             reason,
             message,
-            primary: Primary {
-                id: config.policy.primary.identifier.clone(),
-                status: None,
-                health: Health::Unknown.as_str(),
-            },
-            replica: config.policy.replica.as_ref().map(|replica| Replica {
+            primary: Primary { id: pair.primary.to_string(), status: None, health: Health::Unknown.as_str() },
+            replica: pair.replica.as_ref().map(|replica| Replica {
                 id: replica.identifier.clone(),
                 status: None,
-                role: health::Role::Other.as_str(),
+                role: Role::Other.as_str(),
                 lag_seconds: None,
             }),
-            health_check: Check { id: config.health_check_id.clone(), state: None, by: None, version: None },
+            health_check: Check { id: pair.health_check_id.clone(), state: None, by: None, version: None },
             actions: Vec::new(),
             observations: 0,
             mode: config.mode,
+            times: Times::default(),
+            dns: None,
+            rules: None,
             ready: None,
             findings: None,
         }
     }
 
-    /// A report of what was seen.
-    pub fn of(
-        case: &Case<'_>,
-        config: &Config,
-        decision: &'static str,
-        reason: &'static str,
-        message: String,
-        actions: &[Action],
-    ) -> Self {
-        let seen = case.seen;
-        let check = seen.check.known();
-        let memory = seen.memory.read();
-        Self {
-            decision,
-            reason,
-            message,
-            primary: Primary {
-                id: config.policy.primary.identifier.clone(),
-                status: Some(status(&seen.primary)),
-                health: case.diagnosis.health().as_str(),
-            },
-            replica: replica(case, config),
-            health_check: Check {
-                id: config.health_check_id.clone(),
-                state: check.map(|check| check.state.as_str()),
-                by: check
-                    .filter(|check| check.state == CheckState::ForcedUnhealthy)
-                    .and_then(|check| memory?.routed_by(check.version))
-                    .map(By::as_str),
-                version: check.map(|check| check.version),
-            },
-            actions: actions.to_vec(),
-            observations: case.streak.length,
-            mode: config.mode,
-            ready: None,
-            findings: None,
+    /// A report of what an invocation came to.
+    pub fn of(account: &Account, config: &Config) -> Self {
+        let mut report = Self::ignore("", String::new(), config);
+        report.decision = "stay";
+        report.actions = account.actions();
+        report.times.unhealthy_since = account.unhealthy_since.map(written);
+        if let Some(last) = &account.last {
+            report.observations = last.streak.length;
+            report.message.clone_from(&last.message);
+            report.show(&last.case(&config.pair));
         }
-    }
-}
-
-fn replica(case: &Case<'_>, config: &Config) -> Option<Replica> {
-    let (id, reading) = config.policy.replica.as_ref().zip(case.seen.replica.as_ref())?;
-    let version = case.seen.check.known().map(|check| check.version);
-    let role = health::role(reading, id, &config.policy.primary, case.seen.memory.read(), version, case.now);
-    Some(Replica {
-        id: id.identifier.clone(),
-        status: Some(status(reading)),
-        role: role.as_str(),
-        lag_seconds: case.known_lag().map(|lag| lag.seconds),
-    })
-}
-
-fn status(reading: &Reading<crate::model::Instance>) -> String {
-    match reading {
-        Reading::Known(instance) => instance.status.to_string(),
-        Reading::Missing => "missing".to_owned(),
-        Reading::Unknown(_) => "unknown".to_owned(),
-    }
-}
-
-/// The facts behind a decision, for the message: whatever a person would ask next.
-pub fn facts(case: &Case<'_>, config: &Config) -> String {
-    let Observation { replica, check, memory, .. } = case.seen;
-    let mut facts = vec![format!("primary {} is {}", config.policy.primary, case.diagnosis)];
-    if let Diagnosis::Unhealthy(_) = case.diagnosis {
-        facts.push(format!("observed {} time(s) in a row", case.streak.length));
-    }
-    if let (Some(reading), Some(id)) = (replica, &config.policy.replica) {
-        let fault = health::reason_replica_not_fit(reading, &config.policy.primary, &config.policy);
-        facts.push(fault.unwrap_or_else(|| format!("replica {id} is {}", status(reading))));
-    }
-    facts.extend(case.lag_words());
-    if let Reading::Known(check) = check {
-        facts.push(format!("health check is {} at version {}", check.state.as_str(), check.version));
-        facts.extend(check.not_updatable.clone());
-    }
-    if let Reading::Unknown(why) = check {
-        facts.push(format!("health check is {why}"));
-    }
-    if let Reading::Missing = check {
-        facts.push(format!("health check {} does not exist", config.health_check_id));
-    }
-    match memory {
-        Evidence::NotRead => {}
-        Evidence::Unreadable(why) => facts.push(format!("tags are {why}")),
-        Evidence::Read(memory) => {
-            if let Some(pause) = memory.pause.as_ref().filter(|pause| pause.in_force(case.now)) {
-                facts.push(format!("paused until {} ({})", pause.until_words(), pause.reason));
-            }
+        if let Some(step) = account.furthest() {
+            report.decision = step.decision;
+            report.reason = step.code;
+            report.message = step.message;
+            report.observations = step.observations;
         }
+        report
     }
-    if let Some(ends) = case.cooldown_end() {
-        facts.push(format!("cooldown ends at {ends}"));
+
+    /// Fills in what a case shows of the world.
+    fn show(&mut self, case: &Case<'_>) {
+        let check = case.seen.check.known();
+        self.primary.status = case.seen.primary.as_ref().map(status);
+        self.primary.health = case.diagnosis.health().as_str();
+        if let (Some(replica), Some(reading)) = (&mut self.replica, &case.seen.replica) {
+            replica.status = Some(status(reading));
+            replica.role = case.role_as_known().unwrap_or(Role::Other).as_str();
+            replica.lag_seconds = case.known_lag().map(|lag| lag.seconds);
+        }
+        self.health_check.state = check.map(|check| check.state.as_str());
+        self.health_check.version = check.map(|check| check.version);
+        self.health_check.by = case.forced_by().map(By::as_str);
+        let incident = case.incident();
+        self.times.routed_at = incident.map(|routed| written(routed.at));
+        self.times.promoted_at = case
+            .seen
+            .memory
+            .read()
+            .and_then(|memory| memory.promotion_in(incident?.version))
+            .map(|sent| written(sent.at));
     }
-    if let Evidence::Unreadable(why) = &case.seen.multi_az_failover {
-        facts.push(format!("events are {why}"));
-    }
-    if let Evidence::Unreadable(why) = &case.seen.record {
-        facts.push(format!("record is {why}"));
-    }
-    facts.join("; ")
+}
+
+fn written(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// How bad a finding of the readiness check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Pass,
+    /// A failover would work, but not as well as it could, or it could not be verified.
+    Warn,
+    /// A failover would not work.
+    Fail,
+}
+
+/// One finding of the readiness check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// A stable code.
+    pub id: &'static str,
+    /// How bad it is.
+    pub level: Level,
+    /// What was found.
+    pub message: String,
+    /// How to fix it; empty where there is nothing to fix.
+    pub fix: &'static str,
 }

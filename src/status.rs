@@ -11,7 +11,7 @@ pub enum Health {
     Healthy,
     /// It is busy with something that ends by itself, or nobody knows: wait.
     Hold,
-    /// It does not serve, and waiting is no plan.
+    /// Down, and not expected to recover by itself.
     Unhealthy,
     /// It could not be observed. Unknown is never unhealthy.
     Unknown,

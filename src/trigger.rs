@@ -1,24 +1,37 @@
 //! What an event asks for. An event only wakes the function: nothing it says of the database is believed.
+//!
+//! An event is read field by field, without a tree of its values: whoever may invoke the function must not be able
+//! to fill its memory.
 
 use std::time::Duration;
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
-use jiff::fmt::friendly::SpanParser;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::config::Policy;
 use crate::error::{Failure, Kind};
 use crate::model::InstanceRef;
+use crate::policy::Pair;
+use crate::text::{cut, folded};
+
+mod fields;
+
+use fields::Fields;
+
+/// The largest event that is read: what Lambda takes asynchronously. Source: "Lambda quotas", invocation payload.
+pub const MAX_EVENT: usize = 1024 * 1024;
+
+/// How many characters of a person's words are taken.
+const MAX_REASON: usize = 1000;
+
+/// How much of an event is echoed.
+const ECHOED: usize = 200;
 
 /// What the function is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// Observe, decide, act. `topic` is the SNS topic that brought the event, if one did.
-    Tick {
-        /// Its ARN.
-        topic: Option<String>,
-    },
+pub enum Request {
+    /// Observe, decide, act.
+    Tick,
     /// The event concerns nothing here.
     Ignore {
         /// A stable code.
@@ -26,86 +39,44 @@ pub enum Trigger {
         /// A sentence.
         message: String,
     },
-    /// An order that was invoked directly.
+    /// A direct invoke.
     Action(Action),
 }
 
-/// The top-level payload of a direct invoke.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+/// What a person asks for with a direct invoke.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// As a schedule would.
-    Tick {},
     /// Read all, report, change nothing.
-    Status {},
+    Status,
     /// Would a failover work now?
-    Check {},
+    Check,
     /// An operator's failover.
     Failover {
         /// Why, in the operator's words.
         reason: String,
-        /// Overrides rules 3 to 6 and 8.
-        #[serde(default)]
+        /// Overrides the rules that say so.
         force: bool,
         /// Promote the replica, too.
-        #[serde(default)]
         promote: bool,
         /// Overrides the lag guard.
-        #[serde(default)]
         allow_data_loss: bool,
     },
     /// An operator's failback.
     Failback {
         /// Why, in the operator's words.
         reason: String,
-        /// Overrides the guards of rule 12.
-        #[serde(default)]
+        /// Overrides the rules that say so.
         force: bool,
     },
     /// Stop automatic change.
     Pause {
         /// Why, in the operator's words.
         reason: String,
-        /// For how long; without it, until `resume`.
-        #[serde(default, rename = "for", deserialize_with = "duration")]
+        /// For how long; `None` until `resume`.
         duration: Option<Duration>,
     },
     /// Resume automatic change.
-    Resume {
-        /// Why, in the operator's words.
-        #[serde(default)]
-        reason: Option<String>,
-    },
-}
-
-fn duration<'de, D: serde::Deserializer<'de>>(text: D) -> Result<Option<Duration>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(text)? else { return Ok(None) };
-    if text == "forever" {
-        return Ok(None);
-    }
-    SpanParser::new()
-        .parse_unsigned_duration(&text)
-        .ok()
-        .filter(|duration| !duration.is_zero())
-        .map(Some)
-        .ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "`for` holds `{text}`; it may hold a duration such as `30m` or `2h`, or `forever`"
-            ))
-        })
-}
-
-impl Action {
-    /// The operator's words, where there are some.
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Tick {} | Self::Status {} | Self::Check {} => None,
-            Self::Failover { reason, .. } | Self::Failback { reason, .. } | Self::Pause { reason, .. } => {
-                Some(reason)
-            }
-            Self::Resume { reason } => reason.as_deref(),
-        }
-    }
+    Resume,
 }
 
 /// An SNS record as far as it counts here. The type of `aws_lambda_events` demands the signature and its
@@ -120,8 +91,6 @@ struct Record {
 struct Notification {
     #[serde(rename = "Message")]
     message: String,
-    #[serde(rename = "TopicArn")]
-    topic: Option<String>,
 }
 
 /// An RDS event notification as SNS carries it ("Amazon RDS event notification messages" in the RDS User Guide).
@@ -139,6 +108,16 @@ fn db_instance() -> String {
     "db-instance".to_owned()
 }
 
+/// An EventBridge event as far as it counts here: that of `aws_lambda_events` keeps the whole detail as a tree.
+#[derive(Deserialize)]
+struct EventBridge<'a> {
+    source: String,
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+}
+
 /// The `detail` of an `RDS DB Instance Event`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -151,38 +130,77 @@ struct RdsDetail {
 ///
 /// # Errors
 /// `EventNotUnderstood`, naming what was not understood and what would be.
-pub fn read(event: Value, policy: &Policy) -> Result<Trigger, Failure> {
-    let Value::Object(fields) = &event else {
-        return Err(not_understood("the payload is not a JSON object"));
-    };
-    if fields.contains_key("action") {
+pub fn read(event: &[u8], pair: &Pair) -> Result<Request, Failure> {
+    if event.len() > MAX_EVENT {
+        return Err(not_understood(&format!("the event is larger than {} KB", MAX_EVENT / 1024)));
+    }
+    let text = std::str::from_utf8(event)
+        .map_err(|error| not_understood(&format!("the event is not UTF-8: {error}")))?;
+    let fields: Fields<'_> = serde_json::from_str(text)
+        .map_err(|error| not_understood(&format!("the event is not a JSON object: {error}")))?;
+    if fields.get("action").is_some() {
         // An order counts only as the whole payload: with anything else beside it, it is refused.
-        return action(event);
+        return action(&fields);
     }
     if let Some(records) = fields.get("Records") {
-        return sns(records, policy);
+        return sns(records, pair);
     }
-    if fields.contains_key("source") {
-        return eventbridge(event, policy);
+    if fields.get("source").is_some() {
+        return eventbridge(text, pair);
     }
-    let known: Vec<_> = fields.keys().take(8).map(String::as_str).collect();
+    let known: Vec<_> = fields.names().take(8).collect();
     Err(not_understood(&format!(
         "an object with the fields [{}] is neither an action nor an event of EventBridge or SNS",
         known.join(", ")
     )))
 }
 
-fn action(event: Value) -> Result<Trigger, Failure> {
-    let action: Action = serde_json::from_value(event)
-        .map_err(|error| not_understood(&format!("the action was not understood: {error}")))?;
-    if action.reason().is_some_and(|reason| reason.trim().is_empty()) {
-        return Err(not_understood("`reason` is empty: say why, for those who read it later"));
-    }
-    Ok(if action == (Action::Tick {}) { Trigger::Tick { topic: None } } else { Trigger::Action(action) })
+fn action(fields: &Fields<'_>) -> Result<Request, Failure> {
+    let name = fields.text("action", "the name of an action").map_err(|why| not_understood(&why))?;
+    let name = name.unwrap_or_default();
+    let allowed: &[&str] = match name.as_str() {
+        "tick" | "status" | "check" | "resume" => &[],
+        "failover" => &["force", "promote", "allow_data_loss"],
+        "failback" => &["force"],
+        "pause" => &["for"],
+        _ => return Err(not_understood(&format!("there is no action `{name}`"))),
+    };
+    parse(&name, allowed, fields).map_err(|why| not_understood(&format!("the action `{name}`: {why}")))
 }
 
-fn sns(records: &Value, policy: &Policy) -> Result<Trigger, Failure> {
-    let records: Vec<Record> = Vec::deserialize(records)
+fn parse(name: &str, allowed: &[&str], fields: &Fields<'_>) -> Result<Request, String> {
+    fields.refuse_others(&[&["action", "reason"], allowed].concat())?;
+    let reason = fields.text("reason", "text")?;
+    if reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+        return Err("`reason` is empty: say why, for those who read it later".to_owned());
+    }
+    if let Some(reason) = &reason
+        && reason.chars().count() > MAX_REASON
+    {
+        return Err(format!("`reason` has more than {MAX_REASON} characters: shorten it"));
+    }
+    let reason = reason.map(|reason| folded(&reason).trim().to_owned());
+    let required = || {
+        reason.clone().ok_or_else(|| "`reason` is missing: say why, for those who read it later".to_owned())
+    };
+    Ok(match name {
+        "tick" => Request::Tick,
+        "status" => Request::Action(Action::Status),
+        "check" => Request::Action(Action::Check),
+        "failover" => Request::Action(Action::Failover {
+            reason: required()?,
+            force: fields.flag("force")?,
+            promote: fields.flag("promote")?,
+            allow_data_loss: fields.flag("allow_data_loss")?,
+        }),
+        "failback" => Request::Action(Action::Failback { reason: required()?, force: fields.flag("force")? }),
+        "pause" => Request::Action(Action::Pause { reason: required()?, duration: fields.duration("for")? }),
+        _ => Request::Action(Action::Resume),
+    })
+}
+
+fn sns(records: &RawValue, pair: &Pair) -> Result<Request, Failure> {
+    let records: Vec<Record> = serde_json::from_str(records.get())
         .map_err(|error| not_understood(&format!("`Records` are not those of SNS: {error}")))?;
     if records.is_empty() {
         return Err(not_understood("`Records` is empty"));
@@ -194,37 +212,35 @@ fn sns(records: &Value, policy: &Policy) -> Result<Trigger, Failure> {
             continue;
         }
         if rds.event_source == "db-instance"
-            && concerns(rds.source_id.as_deref(), rds.source_arn.as_deref(), policy)
+            && concerns(rds.source_id.as_deref(), rds.source_arn.as_deref(), pair)
         {
-            return Ok(Trigger::Tick { topic: sns.topic });
+            return Ok(Request::Tick);
         }
         others.extend(rds.source_id.or(rds.source_arn));
     }
     Ok(if others.is_empty() {
-        Trigger::Ignore {
+        Request::Ignore {
             reason: "not-an-rds-notification",
-            message: "The SNS message is no RDS event notification; nothing was read or changed".to_owned(),
+            message: "The SNS message is not an RDS event notification; nothing was read or changed"
+                .to_owned(),
         }
     } else {
         about_others(&others.join(", "))
     })
 }
 
-fn eventbridge(mut event: Value, policy: &Policy) -> Result<Trigger, Failure> {
-    if let Value::Object(fields) = &mut event {
-        fields.entry("detail").or_insert(Value::Null);
-    }
-    let event: EventBridgeEvent = serde_json::from_value(event)
-        .map_err(|error| not_understood(&format!("the EventBridge event was not understood: {error}")))?;
+fn eventbridge(event: &str, pair: &Pair) -> Result<Request, Failure> {
+    let event: EventBridge<'_> = serde_json::from_str(event)
+        .map_err(|error| not_understood(&format!("the EventBridge event: {error}")))?;
     match (event.source.as_str(), event.detail_type.as_str()) {
-        ("aws.events" | "aws.scheduler", "Scheduled Event") => Ok(Trigger::Tick { topic: None }),
+        ("aws.events" | "aws.scheduler", "Scheduled Event") => Ok(Request::Tick),
         ("aws.rds", "RDS DB Instance Event") => {
-            let detail: RdsDetail = serde_json::from_value(event.detail).map_err(|error| {
-                not_understood(&format!("the detail of the RDS event was not understood: {error}"))
-            })?;
+            let detail = event.detail.map_or("{}", RawValue::get);
+            let detail: RdsDetail = serde_json::from_str(detail)
+                .map_err(|error| not_understood(&format!("the detail of the RDS event: {error}")))?;
             let (id, arn) = (detail.source_identifier.as_deref(), detail.source_arn.as_deref());
-            if concerns(id, arn, policy) {
-                Ok(Trigger::Tick { topic: None })
+            if concerns(id, arn, pair) {
+                Ok(Request::Tick)
             } else {
                 match arn.or(id) {
                     Some(other) => Ok(about_others(other)),
@@ -238,30 +254,44 @@ fn eventbridge(mut event: Value, policy: &Policy) -> Result<Trigger, Failure> {
     }
 }
 
-fn about_others(others: &str) -> Trigger {
-    Trigger::Ignore {
+fn about_others(others: &str) -> Request {
+    Request::Ignore {
         reason: "about-another-database",
         message: format!(
-            "The event concerns {others}, not this primary or replica; nothing was read or changed"
+            "The event concerns {}, not this primary or replica; nothing was read or changed",
+            echoed(others)
         ),
     }
 }
 
 /// Whether an event names the primary or the replica. The ARN counts where there is one: one of AWS's own samples
 /// has `rds:` before the identifier.
-fn concerns(id: Option<&str>, arn: Option<&str>, policy: &Policy) -> bool {
+fn concerns(id: Option<&str>, arn: Option<&str>, pair: &Pair) -> bool {
     let named = arn
         .and_then(|arn| InstanceRef::parse(arn, None).ok())
         .or_else(|| InstanceRef::parse(id?.strip_prefix("rds:").unwrap_or(id?), None).ok());
     let Some(named) = named else { return false };
-    std::iter::once(&policy.primary).chain(&policy.replica).any(|ours| ours.same_as(&named))
+    pair.rds_primary().into_iter().chain(&pair.replica).any(|ours| ours.same_as(&named))
+}
+
+fn echoed(text: &str) -> String {
+    cut(&folded(text), ECHOED)
 }
 
 fn not_understood(what: &str) -> Failure {
     Failure::new(
         Kind::EventNotUnderstood,
         format!(
-            "{what}. Understood are: a scheduled event, an RDS DB instance event by EventBridge or SNS, and a payload {{\"action\": …}} with tick, status, check, failover, failback, pause or resume"
+            "{}. Supported: scheduled events, RDS DB instance events through EventBridge or SNS, and a payload {{\"action\": …}} with tick, status, check, failover, failback, pause or resume",
+            echoed(what)
         ),
     )
+}
+
+/// The value as a person would type it, cut.
+fn shown(value: &RawValue) -> String {
+    match serde_json::from_str::<Value>(value.get()) {
+        Ok(Value::String(text)) => echoed(&text),
+        _ => echoed(value.get()),
+    }
 }

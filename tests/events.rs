@@ -281,7 +281,7 @@ fn the_fields_of_an_order_are_read_as_they_are_written() {
 fn the_length_of_a_pause_is_a_duration_or_forever() {
     let paused = |length: Value| reading(json!({"action": "pause", "reason": "r", "for": length}));
     let seconds = |length: &str| match paused(json!(length)) {
-        Ok(Trigger::Action(Action::Pause { duration, .. })) => duration.map(|it| it.as_secs()),
+        Ok(Trigger::Action(Change::Pause { duration, .. })) => duration.map(|it| it.as_secs()),
         other => panic!("{length}: {other:?}"),
     };
     assert_eq!(seconds("2h"), Some(7200));

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use emulator::{Fault, On, RecordSet, Source};
 use proof::rig::{CHECK, PRIMARY, RECORD, REPLICA, Rig, ZONE};
-use rds_route53_failover::report::Action::{RouteToPrimary, RouteToSecondary};
+use rds_route53_failover::model::Change::{RouteToPrimary, RouteToSecondary};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]

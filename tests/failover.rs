@@ -8,7 +8,7 @@ use emulator::{Fault, HealthCheck, Instance, On, Source};
 use jiff::{SignedDuration, Timestamp};
 use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, world};
 use rds_route53_failover::clock::Clock;
-use rds_route53_failover::report::Action::{RouteToPrimary, RouteToSecondary};
+use rds_route53_failover::model::Change::{RouteToPrimary, RouteToSecondary};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,7 @@ fn faults() -> Vec<(&'static str, Fault)> {
 
 /// The outcome in a word: what was changed, then the rule's code or the error's type.
 fn outcome(result: &Result<Report, Failure>) -> String {
-    let words = |actions: &[rds_route53_failover::report::Action]| {
+    let words = |actions: &[rds_route53_failover::model::Change]| {
         actions.iter().map(|action| format!("{} ", action.as_str())).collect::<String>()
     };
     match result {

@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use emulator::{Fault, Instance, On, RdsEvent};
 use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, TOPIC, world};
-use rds_route53_failover::report::Action::{PromoteReplica, RouteToPrimary, RouteToSecondary};
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToPrimary, RouteToSecondary};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use emulator::Fault;
 use proof::rig::{CHECK, PRIMARY, REPLICA, Rig};
-use rds_route53_failover::report::Action::{PromoteReplica, RouteToSecondary};
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToSecondary};
 
 /// Two invocations announce the same promotion, the second over the first; RDS has accepted the first and shows
 /// nothing of it yet.

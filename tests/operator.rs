@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use emulator::{Fault, Instance, On};
 use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, world};
-use rds_route53_failover::report::Action::{Pause, PromoteReplica, Resume, RouteToPrimary, RouteToSecondary};
+use rds_route53_failover::model::Change::{Pause, PromoteReplica, Resume, RouteToPrimary, RouteToSecondary};
 use serde_json::{Value, json};
 
 async fn refused(rig: &Rig, order: Value, reason: &str) -> String {
@@ -19,7 +19,7 @@ async fn obeyed(
     rig: &Rig,
     order: Value,
     reason: &str,
-    actions: &[rds_route53_failover::report::Action],
+    actions: &[rds_route53_failover::model::Change],
 ) -> String {
     let report = rig.invoke(order).await.unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!((report.reason, report.actions.as_slice()), (reason, actions), "{}", report.message);

@@ -7,7 +7,7 @@ use common::*;
 use emulator::{Fault, On, Promotion, Source};
 use jiff::SignedDuration;
 use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, world};
-use rds_route53_failover::report::Action::{PromoteReplica, RouteToSecondary};
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToSecondary};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::*;
 use emulator::{Fault, On};
 use proof::rig::{CHECK, PRIMARY, REPLICA, Rig};
-use rds_route53_failover::report::Action::{PromoteReplica, RouteToPrimary, RouteToSecondary};
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToPrimary, RouteToSecondary};
 
 const MS: Duration = Duration::from_millis(1);
 

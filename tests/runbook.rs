@@ -12,7 +12,7 @@ use clap::Parser;
 use proof::rig::{CHECK, PRIMARY, RECORD, REPLICA, Rig, ZONE, world};
 use rds_route53_failover::decide::{Does, RULES, UNREADABLE};
 use rds_route53_failover::error::Kind;
-use rds_route53_failover::report::{Action, Report};
+use rds_route53_failover::report::Report;
 use serde_json::json;
 
 #[allow(dead_code)]
@@ -102,7 +102,7 @@ async fn after_a_promotion() -> Rig {
     world.set_status(PRIMARY, "failed");
     let rig = Rig::new(world, ZONED);
     let report = tick(&rig).await;
-    assert_eq!(report.actions, [Action::RouteToSecondary, Action::PromoteReplica], "{}", report.message);
+    assert_eq!(report.actions, [Change::RouteToSecondary, Change::PromoteReplica], "{}", report.message);
     rig.wait(Duration::from_secs(900)).await;
     rig.emulator.world().set_status(PRIMARY, "available");
     rig
@@ -119,7 +119,7 @@ async fn swapped() -> Rig {
 async fn guarded() -> Rig {
     let rig = swapped().await;
     let report = order(&rig, json!({"action": "failback", "reason": "swapped"})).await;
-    assert_eq!(report.actions, [Action::RouteToPrimary], "{}", report.message);
+    assert_eq!(report.actions, [Change::RouteToPrimary], "{}", report.message);
     point(&rig, ResourceRecordSetFailover::Secondary, SECOND).await;
     rig
 }
@@ -171,7 +171,7 @@ async fn a_later_outage_of_the_new_primary_fails_over_to_the_new_replica() {
     rig.wait(Duration::from_secs(601)).await;
     rig.emulator.world().set_status(REPLICA, "failed");
     let report = tick(&rig).await;
-    assert_eq!(report.actions, [Action::RouteToSecondary, Action::PromoteReplica], "{}", report.message);
+    assert_eq!(report.actions, [Change::RouteToSecondary, Change::PromoteReplica], "{}", report.message);
     assert_eq!(traffic(&rig), SECOND);
     assert!(
         rig.emulator.world().instance(PRIMARY).is_some(),
@@ -211,7 +211,7 @@ async fn a_failback_before_the_swap_or_before_the_record_is_refused() {
 async fn a_planned_failover_is_returned_by_order_only() {
     let rig = Rig::new(world(), ZONED);
     let report = order(&rig, json!({"action": "failover", "reason": "drill", "force": true})).await;
-    assert_eq!(report.actions, [Action::RouteToSecondary]);
+    assert_eq!(report.actions, [Change::RouteToSecondary]);
     rig.wait(Duration::from_secs(600)).await;
     let report = tick(&rig).await;
     assert_eq!((report.reason, traffic(&rig).as_str()), ("forced-by-operator", REPLICA));
@@ -232,7 +232,7 @@ async fn maintenance_behind_a_pause_moves_nothing_and_a_forgotten_pause_ends() {
     order(&rig, json!({"action": "pause", "reason": "upgrade", "for": "4h"})).await;
     rig.wait(Duration::from_secs(4 * 3600)).await;
     rig.emulator.world().set_status(PRIMARY, "storage-full");
-    assert_eq!(tick(&rig).await.actions, [Action::RouteToSecondary]);
+    assert_eq!(tick(&rig).await.actions, [Change::RouteToSecondary]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,7 +242,7 @@ async fn a_stale_primary_in_service_is_told_and_mended_by_the_documented_order()
     assert_eq!((tick(&rig).await.reason, traffic(&rig).as_str()), ("stale-primary", PRIMARY));
     let report =
         order(&rig, json!({"action": "failover", "reason": "promoted is right", "force": true})).await;
-    assert_eq!((report.actions, traffic(&rig).as_str()), (vec![Action::RouteToSecondary], REPLICA));
+    assert_eq!((report.actions, traffic(&rig).as_str()), (vec![Change::RouteToSecondary], REPLICA));
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +252,7 @@ async fn flags_set_elsewhere_are_taken_back_by_force_only() {
     let report = order(&rig, json!({"action": "failback", "reason": "not needed"})).await;
     assert_eq!((report.reason, report.actions.len()), ("forced-elsewhere", 0));
     let report = order(&rig, json!({"action": "failback", "reason": "not needed", "force": true})).await;
-    assert_eq!(report.actions, [Action::RouteToPrimary]);
+    assert_eq!(report.actions, [Change::RouteToPrimary]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,11 +277,11 @@ async fn a_lagging_replica_is_promoted_by_the_documented_order_and_not_before() 
     w.advance(w.now() + jiff::SignedDuration::from_hours(1));
     w.set_status(PRIMARY, "failed");
     let rig = Rig::new(w, ZONED);
-    assert_eq!(tick(&rig).await.actions, [Action::RouteToSecondary]);
+    assert_eq!(tick(&rig).await.actions, [Change::RouteToSecondary]);
     assert_eq!(tick(&rig).await.reason, "lag-too-high");
     assert_eq!(rig.emulator.world().count("PromoteReadReplica"), 0);
     let losing = json!({"action": "failover", "reason": "agreed", "promote": true, "allow_data_loss": true});
-    assert_eq!(order(&rig, losing).await.actions, [Action::PromoteReplica]);
+    assert_eq!(order(&rig, losing).await.actions, [Change::PromoteReplica]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
 
-use super::{Failback, Mode, OnUnreachable, Topic};
-use crate::health::Trigger;
-use crate::probe::Endpoint;
+use super::{Mode, Topic};
+use crate::model::Symptom;
+use crate::policy::{Endpoint, Failback, OnUnreachable};
 use crate::status::{Health, Status};
 
 pub(super) fn duration(text: &str) -> Option<Duration> {
-    // More than a week is a typing error for everything that is configured here.
+    // Above a week it is certainly a typo.
     SpanParser::new()
         .parse_unsigned_duration(text)
         .ok()
@@ -86,13 +86,13 @@ pub(super) fn status_overrides(text: &str) -> Option<BTreeMap<Status, Health>> {
     Some(overrides)
 }
 
-pub(super) fn promote_on(text: &str) -> Option<BTreeSet<Trigger>> {
+pub(super) fn promote_on(text: &str) -> Option<BTreeSet<Symptom>> {
     items(text)?
         .map(|item| match item.to_ascii_lowercase().as_str() {
-            "missing" => Some(Trigger::Missing),
-            "unreachable" => Some(Trigger::Unreachable),
-            "unresponsive" => Some(Trigger::Unresponsive),
-            _ => status_name(item).map(Trigger::Status),
+            "missing" => Some(Symptom::Missing),
+            "unreachable" => Some(Symptom::Unreachable),
+            "unresponsive" => Some(Symptom::Unresponsive),
+            _ => status_name(item).map(Symptom::Status),
         })
         .collect()
 }
@@ -103,12 +103,89 @@ fn status_name(text: &str) -> Option<Status> {
     (valid && !status.as_str().is_empty()).then_some(status)
 }
 
-pub(super) fn default_promote_on() -> BTreeSet<Trigger> {
-    Status::ALL.iter().filter(|status| status.promotable_by_default()).cloned().map(Trigger::Status).collect()
+pub(super) fn default_promote_on() -> BTreeSet<Symptom> {
+    Status::ALL.iter().filter(|status| status.promotable_by_default()).cloned().map(Symptom::Status).collect()
 }
 
-pub(super) fn endpoints(text: &str) -> Option<Vec<Endpoint>> {
-    items(text)?.map(Endpoint::parse).collect()
+/// Endpoints to probe, each listed once.
+pub(super) fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
+    let mut endpoints = Vec::new();
+    for item in items(text).ok_or("it lists no endpoint")? {
+        let found = endpoint(item).ok_or_else(|| format!("`{}` can't be asked", without_secrets(item)))?;
+        if endpoints.contains(&found) {
+            return Err(format!("`{}` is listed twice", without_secrets(item)));
+        }
+        endpoints.push(found);
+    }
+    Ok(endpoints)
+}
+
+fn endpoint(text: &str) -> Option<Endpoint> {
+    if let Some(address) = text.strip_prefix("tcp://") {
+        let (host, port) = address.rsplit_once(':')?;
+        return (is_host(host) && is_port(port)).then(|| Endpoint::Tcp(address.to_ascii_lowercase()));
+    }
+    let uri: http::Uri = text.parse().ok()?;
+    let authority = uri.authority()?;
+    // The parser accepts an invalid port, and a user with a password, which a probe does not send.
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let valid = matches!(uri.scheme_str(), Some("http" | "https"))
+        && is_host(authority.host())
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port));
+    valid.then_some(Endpoint::Http(uri))
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|c| c.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// A host name ("Requirements on host names", RFC 1123, with the underscores that private zones have), or an address.
+fn is_host(text: &str) -> bool {
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// The text with the user and the password of every URL in it blanked: what is shown ends up in a log.
+pub(super) fn without_secrets(text: &str) -> String {
+    let blank = |item: &str| {
+        let (scheme, rest) = item.split_once("://").unwrap_or(("", item));
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        match rest[..end].rfind('@') {
+            Some(at) if scheme.is_empty() => format!("***{}", &rest[at..]),
+            Some(at) => format!("{scheme}://***{}", &rest[at..]),
+            None => item.to_owned(),
+        }
+    };
+    text.split(',').map(blank).collect::<Vec<_>>().join(",")
+}
+
+/// A name that a report, a metric and a message can carry.
+pub(super) fn primary_name(text: &str) -> Option<String> {
+    let valid = text.len() <= 63 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    valid.then(|| text.to_owned())
+}
+
+pub(super) fn fence(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "off" => Some(false),
+        "stop" => Some(true),
+        _ => None,
+    }
+}
+
+/// Every look costs calls: RDS takes a dozen a second of a whole account.
+pub(super) fn watch_interval(text: &str) -> Option<Duration> {
+    duration(text).filter(|interval| *interval >= Duration::from_secs(1))
 }
 
 pub(super) fn health_check_id(text: &str) -> Option<String> {
@@ -124,15 +201,18 @@ pub(super) fn hosted_zone_id(text: &str) -> Option<String> {
 }
 
 pub(super) fn record_name(text: &str) -> Option<String> {
-    let name = text.trim_end_matches('.').to_ascii_lowercase();
-    let valid = name.contains('.') && name.len() <= 253 && !name.contains(char::is_whitespace);
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    // A wildcard is a name of Route 53, too.
+    let labels = name.strip_prefix("*.").unwrap_or(&name);
+    let valid = name.contains('.') && name.len() <= 253 && labels.split('.').all(is_label);
     valid.then_some(name)
 }
 
 pub(super) fn topic(text: &str) -> Option<Topic> {
     let parts: Vec<&str> = text.split(':').collect();
     let ["arn", partition, "sns", region, account, name] = parts.as_slice() else { return None };
-    // "CreateTopic", Name: at most 256 letters, digits, hyphens and underscores; a FIFO topic ends in `.fifo`.
+    // "CreateTopic", Name: at most 256 letters, digits, hyphens and underscores. A FIFO topic (`.fifo`) wants a message
+    // group and delivers to no mail address.
     let allowed = |part: &str, also: &str| {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c))
     };
@@ -141,6 +221,6 @@ pub(super) fn topic(text: &str) -> Option<Topic> {
         && account.len() == 12
         && account.chars().all(|c| c.is_ascii_digit())
         && name.len() <= 256
-        && allowed(name.strip_suffix(".fifo").unwrap_or(name), "-_");
+        && allowed(name, "-_");
     valid.then(|| Topic { arn: text.to_owned(), region: (*region).to_owned() })
 }

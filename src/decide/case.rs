@@ -1,21 +1,18 @@
 //! What the rules ask: each question has its one place, and says so where evidence is missing to answer it.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use super::{Gap, MULTI_AZ_FAILOVER, Need, Next, Order, Streak, decide};
-use crate::clock::after;
-use crate::config::Policy;
-use crate::health::{self, Diagnosis, Lag, Role, Trigger};
-use crate::memory::{By, Memory};
+use super::{Code, Gap, MULTI_AZ_FAILOVER, Order, Streak};
+use crate::diagnosis::Diagnosis;
+use crate::lag::{self, AtStake, Lag, NoLag};
+use crate::memory::{By, Memory, Move};
 use crate::model::{
-    Blind, Cause, CheckState, Evidence, HealthCheck, Instance, InstanceRef, Observation, Reading,
+    Cause, CheckState, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation, ReadFailure, Reading,
+    Symptom, after,
 };
+use crate::policy::{OnUnreachable, Pair};
+use crate::replica::{self, Role, Unfit};
 use crate::status::{Health, Status};
-
-/// Lambda ends every invocation by then. Source: "Lambda quotas", function timeout.
-const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 
 /// One question to the rules: all that a decision may depend on.
 pub struct Case<'a> {
@@ -25,8 +22,8 @@ pub struct Case<'a> {
     pub streak: Streak,
     /// Who asks.
     pub order: Order,
-    /// What the decision goes by.
-    pub policy: &'a Policy,
+    /// The pair that it is about, with its policy.
+    pub pair: &'a Pair,
     /// When the decision is made.
     pub now: Timestamp,
     /// What the observation says of the primary.
@@ -35,34 +32,13 @@ pub struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// Puts the question.
-    pub fn new(
-        seen: &'a Observation,
-        streak: Streak,
-        order: Order,
-        policy: &'a Policy,
-        now: Timestamp,
-    ) -> Self {
-        let diagnosis = Diagnosis::of(&seen.primary, seen.probes, policy);
-        Self { seen, streak, order, policy, now, diagnosis }
+    pub fn new(seen: &'a Observation, streak: Streak, order: Order, pair: &'a Pair, now: Timestamp) -> Self {
+        Self { seen, streak, order, pair, now, diagnosis: Diagnosis::of(seen, pair) }
     }
 
-    /// The code of the rule that `force` overrides here, if it overrides one.
-    pub fn overridden(&self) -> Option<&'static str> {
-        if !self.force() {
-            return None;
-        }
-        let unforced =
-            Case::new(self.seen, self.streak.clone(), self.order.unforced(), self.policy, self.now);
-        match (decide(self), decide(&unforced)) {
-            (Next::Apply(forced), Next::Apply(unforced)) if forced.code != unforced.code => {
-                Some(unforced.code)
-            }
-            (Next::Apply(_) | Next::Read(_), Next::Apply(_) | Next::Read(_)) => None,
-        }
-    }
-
-    pub(super) fn force(&self) -> bool {
-        self.order.force()
+    /// The same question of another order.
+    pub(super) fn asked(&self, order: Order) -> Self {
+        Self::new(self.seen, self.streak.clone(), order, self.pair, self.now)
     }
 
     pub(super) fn health(&self) -> Health {
@@ -77,11 +53,12 @@ impl<'a> Case<'a> {
         self.seen.check.known()
     }
 
-    pub(super) fn state(&self, state: CheckState) -> bool {
+    /// Whether the health check is known and in this state.
+    pub fn state(&self, state: CheckState) -> bool {
         self.check().is_some_and(|check| check.state == state)
     }
 
-    pub(super) fn version(&self) -> Option<i64> {
+    fn version(&self) -> Option<i64> {
         self.check().map(|check| check.version)
     }
 
@@ -89,34 +66,61 @@ impl<'a> Case<'a> {
         match &self.seen.memory {
             Evidence::Read(memory) => Ok(memory),
             Evidence::NotRead => Err(Gap::Unread(Need::Memory)),
-            Evidence::Unreadable(_) => Err(Gap::Unreadable("memory-unreadable")),
+            Evidence::Unreadable(_) => Err(Gap::Unreadable(Code::MemoryUnreadable)),
         }
+    }
+
+    pub(super) fn paused(&self) -> Result<bool, Gap> {
+        Ok(self.memory()?.pause.as_ref().is_some_and(|pause| pause.in_force(self.now)))
+    }
+
+    /// The move that forced the check unhealthy, where one claims it.
+    fn routed(&self) -> Result<Option<&'a Move>, Gap> {
+        let memory = self.memory()?;
+        Ok(self.version().and_then(|version| memory.routed_at(version, self.now)))
     }
 
     /// Who forced the check unhealthy, where it is.
     pub(super) fn routed_by(&self) -> Result<Option<By>, Gap> {
-        let memory = self.memory()?;
-        Ok(self.version().and_then(|version| memory.routed_by(version)))
+        Ok(self.routed()?.map(|routed| routed.by))
+    }
+
+    /// The same, where the tags were read and the check is forced.
+    pub fn forced_by(&self) -> Option<By> {
+        if self.state(CheckState::ForcedUnhealthy) { self.routed_by().ok().flatten() } else { None }
+    }
+
+    /// The move of the present incident, where the tags were read.
+    pub fn incident(&self) -> Option<&'a Move> {
+        if self.state(CheckState::ForcedUnhealthy) { self.routed().ok().flatten() } else { None }
     }
 
     /// The role of the replica, where one is configured.
     pub(super) fn role(&self) -> Result<Option<Role>, Gap> {
         let memory = self.memory()?;
-        Ok(self.replica().map(|(replica, id)| {
-            health::role(replica, id, &self.policy.primary, Some(memory), self.version(), self.now)
+        Ok(self.replica().map(|(replica, id, primary)| {
+            replica::role(replica, id, primary, Some(memory), self.version(), self.now)
         }))
     }
 
-    pub(super) fn replica(&self) -> Option<(&'a Reading<Instance>, &'a InstanceRef)> {
-        self.seen.replica.as_ref().zip(self.policy.replica.as_ref())
+    /// The same by what is known, for the report.
+    pub fn role_as_known(&self) -> Option<Role> {
+        let memory = self.seen.memory.read();
+        self.replica().map(|(replica, id, primary)| {
+            replica::role(replica, id, primary, memory, self.version(), self.now)
+        })
     }
 
-    /// Whether the present incident ended in a promotion, by what the tags or RDS say.
+    pub(super) fn replica(&self) -> Option<(&'a Reading<Instance>, &'a InstanceRef, &'a InstanceRef)> {
+        Some((self.seen.replica.as_ref()?, self.pair.replica.as_ref()?, self.pair.rds_primary()?))
+    }
+
+    /// Whether the present incident ended in a promotion, according to the tags or RDS.
     pub(super) fn latched(&self) -> Result<bool, Gap> {
         let memory = self.memory()?;
         let Some(version) = self.version() else { return Ok(false) };
         let sent = match self.replica() {
-            Some((replica, id)) => health::promotion_sent(memory, version, replica, id, self.now),
+            Some((replica, id, _)) => replica::promotion_sent(memory, version, replica, id, self.now),
             None => memory.promotion_in(version).is_some(),
         };
         Ok(sent || self.replica_stands_alone())
@@ -124,121 +128,255 @@ impl<'a> Case<'a> {
 
     /// Whether the replica replicates from nobody, whatever its status.
     pub(super) fn replica_stands_alone(&self) -> bool {
-        self.replica()
-            .and_then(|(replica, _)| replica.known())
-            .is_some_and(|instance| instance.source.is_none())
+        self.seen.replica().is_some_and(|instance| instance.source.is_none())
     }
 
-    /// Whether the replica that the tags call promoted stands alone while the check is normal.
-    pub(super) fn promoted_replica_is_on_its_own(&self) -> Result<bool, Gap> {
-        let Some((_, id)) = self.replica().filter(|_| self.replica_stands_alone()) else { return Ok(false) };
-        match self.memory() {
-            Ok(memory) => {
-                Ok(memory.promoted.as_ref().is_some_and(|promoted| promoted.instance == id.identifier))
-            }
-            // An unreadable tag does not hide a healthy primary; an unhealthy one meets it further down.
-            Err(Gap::Unreadable(_)) => Ok(false),
-            Err(gap @ Gap::Unread(_)) => Err(gap),
+    /// Whether the promotion of this incident is complete while RDS calls the old primary `available`.
+    pub(super) fn old_primary_is_available(&self) -> Result<bool, Gap> {
+        let (Some((_, id, _)), Some(version)) = (self.replica(), self.version()) else { return Ok(false) };
+        let available = |instance: Option<&Instance>| {
+            instance.is_some_and(|instance| instance.status == Status::Available)
+        };
+        if !(available(self.seen.primary()) && available(self.seen.replica()) && self.replica_stands_alone())
+        {
+            return Ok(false);
+        }
+        let promoted =
+            self.memory()?.promotion_in(version).is_some_and(|sent| sent.instance == id.identifier);
+        Ok(promoted && self.routed()?.is_some())
+    }
+
+    /// Whether a stop of the old primary was sent so recently that RDS may not show it yet.
+    pub(super) fn fence_is_under_way(&self) -> Result<bool, Gap> {
+        let Some((primary, version)) = self.pair.rds_primary().zip(self.version()) else { return Ok(false) };
+        Ok(self.memory()?.fenced.as_ref().is_some_and(|sent| {
+            sent.version == version && sent.instance == primary.identifier && sent.is_recent(self.now)
+        }))
+    }
+
+    /// The open connections of the old primary; `None` where CloudWatch does not say.
+    pub(super) fn connections(&self) -> Result<Option<f64>, Gap> {
+        match &self.seen.connections {
+            Evidence::NotRead => Err(Gap::Unread(Need::Connections)),
+            Evidence::Read(connections) => Ok(*connections),
+            Evidence::Unreadable(_) => Ok(None),
         }
     }
 
     /// When the cooldown ends, where it is not over.
     pub(super) fn cooldown_ends(&self) -> Result<Option<Timestamp>, Gap> {
-        let Some(returned) = &self.memory()?.returned else { return Ok(None) };
-        let ends = after(returned.at, self.policy.cooldown);
+        // A return that was announced and never made cools nothing down.
+        let made = |returned: &&Move| {
+            self.version().is_some_and(|version| returned.version <= version) && returned.claims(self.now)
+        };
+        let Some(returned) = self.memory()?.returned.as_ref().filter(made) else { return Ok(None) };
+        let ends = after(returned.at, self.pair.policy.cooldown);
         Ok((self.now < ends).then_some(ends))
+    }
+
+    /// When the cooldown ends, where one is in force and the tags were read.
+    pub fn cooldown_end(&self) -> Option<Timestamp> {
+        self.cooldown_ends().ok().flatten().filter(|_| self.state(CheckState::Normal))
     }
 
     /// Whether RDS's status says nothing of a Multi-AZ failover, but its events do.
     pub(super) fn in_multi_az_failover(&self) -> Result<bool, Gap> {
-        let multi_az = self.seen.primary.known().is_some_and(|primary| primary.multi_az);
-        if self.trigger() != Some(&Trigger::Unresponsive) || !multi_az {
+        let multi_az = self.seen.primary().is_some_and(|primary| primary.multi_az);
+        if self.diagnosis.symptom() != Some(&Symptom::Unresponsive) || !multi_az {
             return Ok(false);
         }
         match &self.seen.multi_az_failover {
             Evidence::NotRead => Err(Gap::Unread(Need::MultiAzFailover)),
-            Evidence::Unreadable(_) => Err(Gap::Unreadable("events-unreadable")),
+            Evidence::Unreadable(_) => Err(Gap::Unreadable(Code::EventsUnreadable)),
             Evidence::Read(last) => Ok(last.is_some_and(|last| self.now < after(last, MULTI_AZ_FAILOVER))),
         }
     }
 
-    /// Whether traffic may be moved by the metric alone, as the check can't be reached.
+    /// Whether a failover may be signalled through the metric, as the check can't be reached.
     ///
     /// The tags are out of reach with the check, so a pause is not seen here.
-    pub(super) fn metric_alone_may_move(&self) -> Result<bool, Gap> {
+    pub(super) fn metric_may_move(&self) -> Result<bool, Gap> {
         let unreachable = match &self.seen.check {
-            Reading::Unknown(blind) => blind.cause == Cause::Unreachable,
+            Reading::Unknown(failure) => failure.cause == Cause::Unreachable,
             Reading::Known(_) | Reading::Missing => false,
         };
-        Ok(unreachable
-            && self.order.is_tick()
-            && self.health() == Health::Unhealthy
+        Ok(unreachable && self.order.is_tick() && self.nothing_but_the_switch_is_in_the_way()?)
+    }
+
+    /// The same, where the check was tried once more: it may be back since the first look.
+    pub(super) fn metric_must_move(&self) -> Result<bool, Gap> {
+        match self.metric_may_move()? {
+            true if !self.seen.switch_is_fresh => Err(Gap::Unread(Need::Switch)),
+            may => Ok(may),
+        }
+    }
+
+    /// Whether the evidence would carry a failover that needs no word of Route 53, not even of this function's
+    /// memory. Probes alone don't: a function that has lost its own network finds them all silent.
+    pub(super) fn nothing_but_the_switch_is_in_the_way(&self) -> Result<bool, Gap> {
+        let proven = match self.diagnosis.symptom() {
+            Some(Symptom::Status(_) | Symptom::Missing) => true,
+            Some(Symptom::Unreachable) => {
+                self.pair.policy.on_unreachable == OnUnreachable::FailOver && self.something_else_answered()
+            }
+            Some(Symptom::Unresponsive) | None => false,
+        };
+        Ok(proven
             && self.reason_replica_not_fit().is_none()
+            && !self.secondary_is_silent()
             && !self.in_multi_az_failover()?)
+    }
+
+    /// Whether another service answered in the same look: then this function's network works.
+    fn something_else_answered(&self) -> bool {
+        let elsewhere = self
+            .replica()
+            .is_some_and(|(reading, id, primary)| reading.known().is_some() && id.region != primary.region);
+        elsewhere || self.seen.secondary.is_some_and(|probes| probes.answered > 0)
+    }
+
+    /// Whether the secondary is probed and nothing there answers.
+    pub(super) fn secondary_is_silent(&self) -> bool {
+        !self.pair.secondary_endpoints.is_empty()
+            && self.seen.secondary.is_none_or(|probes| probes.answered == 0)
     }
 
     /// Whether no replica can have become the newer copy: none is configured, or it replicates from the primary.
     pub fn primary_is_followed(&self) -> bool {
-        self.seen.replica.as_ref().is_none_or(|replica| {
+        self.replica().is_none_or(|(replica, _, primary)| {
             replica
                 .known()
                 .and_then(|replica| replica.source.as_ref())
-                .is_some_and(|source| health::follows(source, &self.policy.primary))
+                .is_some_and(|source| replica::follows(source, primary))
         })
+    }
+
+    pub(super) fn promotion_is_on(&self) -> bool {
+        self.pair.policy.promote && self.pair.replica.is_some()
     }
 
     /// Whether, traffic once moved, a promotion may be decided in the same invocation.
     pub fn promotion_may_follow(&self) -> bool {
-        self.order.promotes()
-            || (self.order.is_tick() && self.policy.promote && self.policy.replica.is_some())
+        self.order.promotes() || (self.order.is_tick() && self.promotion_is_on())
     }
 
-    pub(super) fn reason_replica_not_fit(&self) -> Option<String> {
-        let (replica, _) = self.replica()?;
-        health::reason_replica_not_fit(replica, &self.policy.primary, self.policy)
+    /// Why the replica can't serve in the primary's place, if so.
+    pub fn reason_replica_not_fit(&self) -> Option<Unfit> {
+        let (replica, _, primary) = self.replica()?;
+        replica::reason_not_fit(replica, primary, &self.pair.policy)
     }
 
-    pub(super) fn reason_replica_not_ready(&self) -> Option<String> {
-        self.reason_replica_not_fit().or_else(|| {
-            let status = &self.replica()?.0.known()?.status;
-            (*status != Status::Available).then(|| format!("the replica is {status}, not available"))
-        })
+    pub(super) fn reason_replica_not_ready(&self) -> Option<Unfit> {
+        let (replica, _, primary) = self.replica()?;
+        replica::reason_not_ready(replica, primary, &self.pair.policy)
     }
 
-    pub(super) fn trigger(&self) -> Option<&Trigger> {
-        self.diagnosis.trigger()
+    pub(super) fn symptom_in_promote_on(&self) -> bool {
+        self.diagnosis.symptom().is_some_and(|symptom| self.pair.policy.promote_on.contains(symptom))
+    }
+
+    /// Whether this is an order to promote while RDS calls the primary `available`, without the double consent
+    /// that it takes: no lag bounds what open connections still write.
+    pub(super) fn promotes_behind_a_living_primary(&self) -> bool {
+        self.primary_lives() && !(self.order.force() && self.order.allows_data_loss())
+    }
+
+    fn primary_lives(&self) -> bool {
+        self.seen.primary().is_some_and(|primary| primary.status == Status::Available)
+    }
+
+    /// Whether the replica may hold what the primary does not: it does not replicate from it, or may stop doing so.
+    pub(super) fn replica_may_be_ahead(&self) -> Result<bool, Gap> {
+        let follows = self.role()?.is_none_or(|role| role == Role::Replica);
+        let Some((replica, ..)) = self.replica() else { return Ok(!follows) };
+        // A promotion that somebody requested at the console shows as a status on hold, with the source still there.
+        let on_hold = replica
+            .known()
+            .is_some_and(|replica| self.pair.policy.health_of(&replica.status) == Health::Hold);
+        Ok(!follows || on_hold || replica::replication_is_broken(replica))
+    }
+
+    /// Whether the primary was created after traffic was moved away from the one of its name.
+    pub(super) fn primary_was_recreated(&self) -> Result<bool, Gap> {
+        let created = self.seen.primary().and_then(|primary| primary.created);
+        Ok(created.zip(self.routed()?).is_some_and(|(created, routed)| created > routed.at))
     }
 
     /// Whether an invocation that may still be at work has announced the flags' way back from here. Its update
-    /// would be accepted behind a promotion, too: only a version guards it.
+    /// would be accepted after a promotion, too: only a version guards it.
     pub(super) fn failback_announced(&self) -> Result<bool, Gap> {
         let returned = self.memory()?.returned.as_ref();
         Ok(returned.is_some_and(|returned| {
-            Some(returned.version - 1) == self.version() && self.now < after(returned.at, LONGEST_INVOCATION)
+            returned.version.checked_sub(1) == self.version()
+                && returned.until.is_some()
+                && returned.claims(self.now)
         }))
     }
 
-    /// Whether the rules about the replica and its lag decide next.
-    pub(super) fn promotion_at_hand(&self) -> bool {
-        self.order.promotes() || (self.order.is_tick() && self.health() == Health::Unhealthy)
+    /// When the outage was first seen, as far as this invocation and the tags know; `None` while the primary is not
+    /// unhealthy.
+    fn outage(&self) -> Result<Option<Timestamp>, Gap> {
+        let routed = self.routed()?;
+        let since = self.streak.since;
+        Ok((self.health() == Health::Unhealthy).then(|| routed.map_or(since, |routed| routed.at.min(since))))
     }
 
-    /// The data at stake, or why it is unknown.
+    /// The replica's lag, or why it is unknown.
     pub(super) fn lag(&self) -> Result<Result<Lag, String>, Gap> {
-        let memory = self.memory()?;
-        let routed = memory.routed.as_ref().filter(|routed| Some(routed.version) == self.version());
         // Without an outage the newest sample counts.
-        let detected = match self.health() {
-            Health::Unhealthy => routed.map_or(self.streak.since, |routed| routed.at.min(self.streak.since)),
-            Health::Healthy | Health::Hold | Health::Unknown => Timestamp::MAX,
-        };
+        let detected = self.outage()?.unwrap_or(Timestamp::MAX);
+        if let Some((replica, ..)) =
+            self.replica().filter(|(replica, ..)| replica::replication_is_broken(replica))
+        {
+            return Ok(Err(replica.known().map_or_else(String::new, |found| found.replication.to_string())));
+        }
         match &self.seen.lag {
             Evidence::NotRead => Err(Gap::Unread(Need::Lag)),
-            Evidence::Unreadable(Blind { cause, detail }) => {
+            Evidence::Unreadable(ReadFailure { cause, detail }) => {
                 Ok(Err(format!("ReplicaLag is {}: {detail}", cause.as_str())))
             }
-            Evidence::Read(samples) => Ok(health::lag(samples, detected, self.now)),
+            Evidence::Read(samples) => {
+                Ok(lag::lag(samples, detected, self.now).map_err(|why: NoLag| why.to_string()))
+            }
         }
+    }
+
+    pub(super) fn lag_is_too_high(&self) -> Result<bool, Gap> {
+        Ok(self.lag()?.is_ok_and(|lag| lag.seconds > self.pair.policy.max_lag.as_secs_f64()))
+    }
+
+    /// The lag that counts, where it was read and is known.
+    pub fn known_lag(&self) -> Option<Lag> {
+        self.lag().ok()?.ok()
+    }
+
+    /// The data that a promotion loses, where the lag was read and is known.
+    pub fn at_stake(&self) -> Option<AtStake> {
+        // Where RDS calls the primary available, clients may be writing to it whatever the probes say.
+        let outage = if self.primary_lives() { None } else { self.outage().ok()? };
+        Some(AtStake::new(self.known_lag()?, outage, self.now))
+    }
+
+    /// Why the lag is unknown, where it was read.
+    pub fn reason_lag_unknown(&self) -> Option<String> {
+        self.lag().ok()?.err()
+    }
+
+    /// Whether the record's target can say anything: it is known where the records are, and RDS knows the primary.
+    pub(super) fn compares_record(&self) -> bool {
+        self.pair.hosted_zone_id.is_some() && self.pair.rds_primary().is_some()
+    }
+
+    pub(super) fn record_on_primary(&self) -> Result<bool, Gap> {
+        let record = match &self.seen.record {
+            Evidence::NotRead => return Err(Gap::Unread(Need::Record)),
+            Evidence::Unreadable(_) => return Err(Gap::Unreadable(Code::RecordUnreadable)),
+            Evidence::Read(record) => record,
+        };
+        let endpoint = self.seen.primary().and_then(|primary| primary.endpoint.as_ref());
+        Ok(record.as_ref().zip(endpoint).is_some_and(|(record, endpoint)| {
+            record.targets.iter().any(|target| target.eq_ignore_ascii_case(endpoint))
+        }))
     }
 
     /// Whether this is an order for a change that is not made already.
@@ -250,54 +388,11 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Why an operator's order was refused though `force` would carry it out, in words.
-    pub fn force_would_help(&self) -> Option<&'static str> {
-        if self.order.is_tick() || self.force() {
-            return None;
-        }
-        let forced = Case::new(self.seen, self.streak.clone(), self.order.forced(), self.policy, self.now);
-        match (decide(self), decide(&forced)) {
-            (Next::Apply(refused), Next::Apply(forced))
-                if refused.code != forced.code && !forced.does.refuses() =>
-            {
-                Some("with `force` it would be carried out")
-            }
-            (Next::Apply(_), Next::Read(_)) => Some("`force` overrides this rule"),
-            (Next::Apply(_) | Next::Read(_), Next::Apply(_) | Next::Read(_)) => None,
-        }
-    }
-
-    /// The lag that counts, where it was read and is known.
-    pub fn known_lag(&self) -> Option<Lag> {
-        self.lag().ok()?.ok()
-    }
-
-    /// The lag in words, where it was read.
-    pub fn lag_words(&self) -> Option<String> {
-        Some(match self.lag().ok()? {
-            Ok(Lag { seconds, age }) => format!(
-                "replica lag is {seconds} s by a sample {} s old, with {} s allowed: that is the data at stake",
-                age.as_secs().max(0),
-                self.policy.max_lag.as_secs_f64()
-            ),
-            Err(why) => why,
-        })
-    }
-
-    /// When the cooldown ends, where one is in force and the tags were read.
-    pub fn cooldown_end(&self) -> Option<Timestamp> {
-        self.cooldown_ends().ok().flatten().filter(|_| self.state(CheckState::Normal))
-    }
-
-    pub(super) fn record_on_primary(&self) -> Result<bool, Gap> {
-        let record = match &self.seen.record {
-            Evidence::NotRead => return Err(Gap::Unread(Need::Record)),
-            Evidence::Unreadable(_) => return Err(Gap::Unreadable("record-unreadable")),
-            Evidence::Read(record) => record,
-        };
-        let endpoint = self.seen.primary.known().and_then(|primary| primary.endpoint.as_ref());
-        Ok(record.as_ref().zip(endpoint).is_some_and(|(record, endpoint)| {
-            record.targets.iter().any(|target| target.eq_ignore_ascii_case(endpoint))
-        }))
+    /// Whether a tick that changed nothing may go on watching: traffic is on the primary, and nothing is wrong with
+    /// it that a look could not show to be over.
+    pub fn may_watch(&self) -> bool {
+        self.order.is_tick()
+            && self.state(CheckState::Normal)
+            && matches!(self.health(), Health::Healthy | Health::Hold)
     }
 }

@@ -1,21 +1,15 @@
 //! The SDK's answers as values of the model. What is absent stays absent.
 
 use aws_sdk_rds::types::DbInstance;
-use aws_sdk_route53::types::{HealthCheckType, ResourceRecordSet};
+use aws_sdk_route53::types::HealthCheckType;
 use jiff::Timestamp;
 
-use crate::model::{CheckState, Details, HealthCheck, Instance, InstanceRef, Sample, Source};
+use crate::model::{CheckState, Details, HealthCheck, Instance, InstanceRef, Replication, Sample, Source};
 use crate::status::Status;
+use crate::text::{cut, folded};
 
-/// The values of a record, or its alias target, in lower case without a trailing dot.
-pub fn targets(set: &ResourceRecordSet) -> Vec<String> {
-    set.resource_records()
-        .iter()
-        .map(|record| record.value())
-        .chain(set.alias_target().map(|alias| alias.dns_name()))
-        .map(|value| value.trim_end_matches('.').to_ascii_lowercase())
-        .collect()
-}
+/// How much of a message of RDS is kept.
+const SHOWN: usize = 200;
 
 pub(super) fn instance(found: &DbInstance, id: &InstanceRef) -> Option<Instance> {
     // A source in the same region is named by its identifier alone.
@@ -42,23 +36,30 @@ pub(super) fn instance(found: &DbInstance, id: &InstanceRef) -> Option<Instance>
             .endpoint()
             .and_then(|endpoint| endpoint.address())
             .map(|address| address.trim_end_matches('.').to_ascii_lowercase()),
+        replication: replication(found),
+        replicas: found.read_replica_db_instance_identifiers().to_vec(),
         details: Details {
             engine: found.engine().unwrap_or_default().to_owned(),
             class: found.db_instance_class().unwrap_or_default().to_owned(),
             storage_gib: found.allocated_storage(),
             backup_retention_days: found.backup_retention_period(),
             cluster: found.db_cluster_identifier().map(str::to_owned),
-            replication_fault: found
-                .status_infos()
-                .iter()
-                .find(|info| info.status_type() == Some("read replication") && info.normal() == Some(false))
-                .map(|info| {
-                    format!("{} {}", info.status().unwrap_or_default(), info.message().unwrap_or_default())
-                        .trim()
-                        .to_owned()
-                }),
         },
     })
+}
+
+fn replication(found: &DbInstance) -> Replication {
+    let replication = found.status_infos().iter().find(|info| info.status_type() == Some("read replication"));
+    let Some(info) = replication else { return Replication::Normal };
+    let status = info.status().unwrap_or_default();
+    let what = format!("{status} {}", info.message().unwrap_or_default());
+    let what = cut(&folded(what.trim()), SHOWN);
+    match status.to_ascii_lowercase().as_str() {
+        "terminated" | "stopped" => Replication::Broken(what),
+        "error" => Replication::Failing(what),
+        _ if info.normal() == Some(false) => Replication::Failing(what),
+        _ => Replication::Normal,
+    }
 }
 
 fn region_of(arn: &str) -> Option<String> {
@@ -80,6 +81,7 @@ pub(super) fn health_check(found: &aws_sdk_route53::types::HealthCheck) -> Optio
     Some(HealthCheck {
         state: CheckState::of(config.disabled() == Some(true), config.inverted() == Some(true)),
         version: found.health_check_version(),
+        calculated: *config.r#type() == HealthCheckType::Calculated,
         not_updatable,
         // With a lower threshold a check of them alone can't make the whole unhealthy.
         children: match config.child_health_checks() {

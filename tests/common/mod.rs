@@ -6,7 +6,8 @@ use std::time::Duration;
 use emulator::{HealthCheck, World};
 use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, world};
 use rds_route53_failover::error::Failure;
-use rds_route53_failover::report::{Action, Report};
+use rds_route53_failover::model::Change;
+use rds_route53_failover::report::Report;
 use serde_json::{Value, json};
 
 pub const PROMOTE: (&str, &str) = ("PROMOTE_REPLICA", "true");
@@ -27,7 +28,7 @@ pub fn world_with(status: &str) -> World {
 pub async fn failed_over(status: &str, variables: &[(&str, &str)]) -> Rig {
     let rig = Rig::new(world_with(status), &[variables, &[("PROMOTE_REPLICA", "")]].concat());
     let report = rig.tick().await.expect("the failover of the fixture");
-    assert_eq!(report.actions, [Action::RouteToSecondary], "{}", report.message);
+    assert_eq!(report.actions, [Change::RouteToSecondary], "{}", report.message);
     let rig = rig.redeployed(variables);
     rig.wait(seconds(30)).await;
     rig
@@ -37,7 +38,7 @@ pub async fn failed_over(status: &str, variables: &[(&str, &str)]) -> Rig {
 pub async fn promoted(variables: &[(&str, &str)]) -> Rig {
     let rig = Rig::new(world_with("failed"), &[&[PROMOTE], variables].concat());
     let report = rig.tick().await.expect("the promotion of the fixture");
-    assert_eq!(report.actions, [Action::RouteToSecondary, Action::PromoteReplica], "{}", report.message);
+    assert_eq!(report.actions, [Change::RouteToSecondary, Change::PromoteReplica], "{}", report.message);
     rig.wait(seconds(600)).await;
     assert!(rig.emulator.world().instance(REPLICA).unwrap().source.is_none());
     rig
@@ -110,14 +111,14 @@ pub async fn tick_fails(rig: &Rig, name: &str) -> Failure {
 }
 
 /// A tick that changes exactly this.
-pub async fn tick_does(rig: &Rig, decision: &str, reason: &str, actions: &[Action]) -> Report {
+pub async fn tick_does(rig: &Rig, decision: &str, reason: &str, actions: &[Change]) -> Report {
     let report = rig.tick().await.unwrap_or_else(|failure| panic!("{}: {failure}", failure.kind.name()));
     does(rig, &report, decision, reason, actions);
     report
 }
 
 #[track_caller]
-pub fn does(rig: &Rig, report: &Report, decision: &str, reason: &str, actions: &[Action]) {
+pub fn does(rig: &Rig, report: &Report, decision: &str, reason: &str, actions: &[Change]) {
     assert_eq!((report.decision, report.reason), (decision, reason), "{}", report.message);
     assert_eq!(report.actions, actions, "{}", report.message);
     keeps_its_promises(rig);

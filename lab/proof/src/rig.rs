@@ -2,7 +2,9 @@
 //!
 //! Needs tokio's paused clock (`#[tokio::test(start_paused = true)]`): waiting then costs no time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,13 +17,15 @@ use jiff::{SignedDuration, Timestamp};
 use rds_route53_failover::app::App;
 use rds_route53_failover::aws::{Aws, BEHAVIOUR};
 use rds_route53_failover::clock::Clock;
-use rds_route53_failover::config::{Config, Mode, OnUnreachable};
+use rds_route53_failover::config::{Config, Mode};
 use rds_route53_failover::error::Failure;
+use rds_route53_failover::policy::OnUnreachable;
 use rds_route53_failover::report::Report;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::door::{self, Door};
+use crate::gate::Gate;
 use crate::invariants::{Kind, Setting, Violation, Watch};
 
 /// The primary of the standard world.
@@ -36,6 +40,8 @@ pub const ZONE: &str = "Z0ORDERS";
 pub const RECORD: &str = "db.orders.example";
 /// The function's region.
 pub const REGION: &str = "us-east-1";
+/// What is invoked.
+pub const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:rds-route53-failover";
 /// The notification topic of the standard world.
 pub const TOPIC: &str = "failover-alerts";
 
@@ -72,7 +78,7 @@ pub fn world() -> World {
 }
 
 /// The same around other instances of these names.
-pub(crate) fn world_of(primary: Instance, replica: Instance) -> World {
+pub fn world_of(primary: Instance, replica: Instance) -> World {
     let mut world = World::new();
     world.advance(origin());
     let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
@@ -127,7 +133,7 @@ impl Rig {
         let config = config(&environment);
         let watch = Watch::new(setting(&config), &emulator.world());
         let door = Arc::new(Door::new(emulator.clone(), watch));
-        let app = app(config, door::client(&door), &environment, &metrics);
+        let app = app(config, &emulator, door::client(&door), &environment, &metrics);
         Self { emulator, time, metrics, environment, door, tolerant: false, app }
     }
 
@@ -182,7 +188,23 @@ impl Rig {
         }
         let config = config(&self.environment);
         self.watch().reconfigured(setting(&config));
-        self.app = app(config, door::client(&self.door), &self.environment, &self.metrics);
+        self.app = app(config, &self.emulator, door::client(&self.door), &self.environment, &self.metrics);
+    }
+
+    /// Another execution environment of the same function: invocations that overlap never share one.
+    pub fn environment(&self) -> App {
+        app(
+            config(&self.environment),
+            &self.emulator,
+            door::client(&self.door),
+            &self.environment,
+            &self.metrics,
+        )
+    }
+
+    /// Holds every call of an invocation at this gate from now on, or none any more.
+    pub(crate) fn hold_calls(&self, gate: Option<Arc<Gate>>) {
+        self.door.hold(gate);
     }
 
     /// One invocation with a deadline of 15 minutes, or as long as Lambda allows.
@@ -201,10 +223,22 @@ impl Rig {
     /// # Panics
     /// If a promise was broken, unless the rig is [`tolerant`](Rig::tolerant).
     pub async fn invoke_within(&self, event: Value, timeout: Duration) -> Result<Report, Failure> {
+        self.invoke_in(&self.app, event, timeout).await
+    }
+
+    /// One invocation in another execution environment, made by [`Rig::environment`].
+    ///
+    /// # Errors
+    /// As the function fails.
+    ///
+    /// # Panics
+    /// As [`Rig::invoke_within`].
+    pub async fn invoke_in(&self, app: &App, event: Value, timeout: Duration) -> Result<Report, Failure> {
         let now = self.time.now();
         let deadline = now + SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
         let kind = Kind::of(&event);
-        let handled = self.app.handle(event, Clock::start(now, Some(deadline)));
+        let payload = event.to_string();
+        let handled = app.handle(payload.as_bytes(), Clock::start(now, Some(deadline)), Some(FUNCTION));
         let result = self.door.attribute(kind, handled).await;
         if let Err(violation) = self.check()
             && !self.tolerant
@@ -212,6 +246,16 @@ impl Rig {
             panic!("{violation}");
         }
         result
+    }
+
+    /// Lets something else handle an invocation, with AWS clients whose calls are held against the promises, too.
+    pub async fn invoke_other<F: Future>(
+        &self,
+        kind: Kind,
+        handler: impl FnOnce(&SdkConfig) -> F,
+    ) -> F::Output {
+        let sdk = sdk(door::client(&self.door), &self.environment);
+        self.door.attribute(kind, handler(&sdk)).await
     }
 
     /// One tick.
@@ -236,26 +280,32 @@ fn config(environment: &BTreeMap<String, String>) -> Config {
 }
 
 fn setting(config: &Config) -> Setting {
-    let policy = &config.policy;
+    let pair = &config.pair;
+    let policy = &pair.policy;
     Setting {
-        check: config.health_check_id.clone(),
-        primary: policy.primary.identifier.clone(),
-        replica: policy.replica.as_ref().map(|replica| replica.identifier.clone()),
+        check: pair.health_check_id.clone(),
+        primary: pair.primary.to_string(),
+        replica: pair.replica.as_ref().map(|replica| replica.identifier.clone()),
         observe: config.mode == Mode::Observe,
         max_lag: policy.max_lag,
         overrides: policy.overrides.clone(),
-        probes: (!config.endpoints.is_empty()).then_some(policy.on_unreachable == OnUnreachable::FailOver),
+        probes: (!pair.endpoints.is_empty()).then_some(policy.on_unreachable == OnUnreachable::FailOver),
     }
 }
 
-fn app(
-    config: Config,
-    http: SharedHttpClient,
-    environment: &BTreeMap<String, String>,
-    metrics: &Arc<Mutex<Vec<Value>>>,
-) -> App {
+/// Follows the emulator's records to an endpoint, which has an address made of its name.
+fn resolve(emulator: &Emulator, name: &str) -> BTreeSet<IpAddr> {
+    let now = emulator.world().now();
+    let answer = emulator.world().dns_answer(name, now);
+    let endpoint = answer.map_or_else(|| name.to_owned(), |answer| answer.value);
+    let endpoint = endpoint.trim_end_matches('.').to_ascii_lowercase();
+    let number = endpoint.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    BTreeSet::from([IpAddr::from(Ipv4Addr::from(0x0a00_0000 | (number & 0x00ff_ffff)))])
+}
+
+fn sdk(http: SharedHttpClient, environment: &BTreeMap<String, String>) -> SdkConfig {
     let region = environment.get("AWS_REGION").cloned().unwrap_or_else(|| REGION.to_owned());
-    let sdk = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BEHAVIOUR())
         .http_client(http)
         .sleep_impl(TokioSleep::new())
@@ -264,10 +314,24 @@ fn app(
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
             Credentials::for_tests(),
         ))
-        .build();
-    let aws = Aws::new(sdk, &config.policy);
+        .build()
+}
+
+fn app(
+    config: Config,
+    emulator: &Emulator,
+    http: SharedHttpClient,
+    environment: &BTreeMap<String, String>,
+    metrics: &Arc<Mutex<Vec<Value>>>,
+) -> App {
+    let aws = Aws::new(sdk(http, environment), &config.pair);
     let lines = Arc::clone(metrics);
-    App::new(config, aws, move |line| {
+    let names = emulator.clone();
+    let lookup = Box::new(move |name: String| {
+        let found = resolve(&names, &name);
+        Box::pin(async move { found }) as Pin<Box<dyn Future<Output = _> + Send>>
+    });
+    App::new(config, aws, lookup, move |line| {
         if let Ok(line) = serde_json::from_str(line) {
             lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }

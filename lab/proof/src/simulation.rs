@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rds_route53_failover::error::Failure;
-use rds_route53_failover::report::{Action, Report};
+use rds_route53_failover::model::Change;
+use rds_route53_failover::report::Report;
 use serde_json::{Value, json};
 
 use crate::invariants::{Promise, Violation};
@@ -194,7 +195,7 @@ impl<'a> Simulation<'a> {
         let undisturbed = calm && self.others() == others;
         self.counts.doubled += 1;
         let (Ok(first), Ok(second)) = (first, second) else { return };
-        let promoted = |report: &Report| report.actions.contains(&Action::PromoteReplica);
+        let promoted = |report: &Report| report.actions.contains(&Change::PromoteReplica);
         let only_carried_on = promoted(&second) && !promoted(&first) && after == between + 1;
         if undisturbed && between > before && after > between && !only_carried_on {
             let sentence = format!("the first time {:?}, the second {:?}", first.actions, second.actions);
@@ -299,9 +300,9 @@ impl<'a> Simulation<'a> {
             }
         };
         let of = |action| done.iter().filter(|done| **done == action).count() as u64;
-        self.counts.failovers += of(Action::RouteToSecondary);
-        self.counts.promotions += of(Action::PromoteReplica);
-        self.counts.failbacks += of(Action::RouteToPrimary);
+        self.counts.failovers += of(Change::RouteToSecondary);
+        self.counts.promotions += of(Change::PromoteReplica);
+        self.counts.failbacks += of(Change::RouteToPrimary);
         let words = match result {
             Ok(report) => format!("  => {} {} {:?}", report.decision, report.reason, report.actions),
             Err(failure) => format!("  => {} {failure}", failure.kind.name()),

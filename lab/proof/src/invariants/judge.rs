@@ -2,7 +2,7 @@
 
 use emulator::World;
 use jiff::SignedDuration;
-use rds_route53_failover::memory::PROMOTION_VOID_AFTER;
+use rds_route53_failover::memory::SENT_VOID_AFTER;
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::status::{Health, Status};
 
@@ -12,7 +12,7 @@ use super::{Kind, Promise, SetBy, Violation, Watch};
 impl Watch {
     /// Whether an invocation claimed this version for the function's own rules that was cut off, or that was at
     /// work as a person produced it.
-    fn claimed_by_accident(&self, version: u64) -> bool {
+    pub(crate) fn claimed_by_accident(&self, version: u64) -> bool {
         let claimers = i64::try_from(version).ok().and_then(|version| self.claims.get(&version));
         let cut = |number: &u64| {
             self.cut.contains(number) || self.invocations.get(number).is_some_and(|invocation| invocation.cut)
@@ -92,7 +92,7 @@ impl Watch {
         // Another instance of that name is another replica: a person deleted the one that was promoted.
         if let Some(first) = self.promoted
             && self.promoted_is_there
-            && self.now.duration_since(first) < PROMOTION_VOID_AFTER
+            && self.now.duration_since(first) < SENT_VOID_AFTER
         {
             // A tag is no lock. RDS refuses a second promotion while the first runs: that closes the gap.
             if number < self.promoted_before {

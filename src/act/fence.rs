@@ -1,0 +1,135 @@
+//! Stopping the old primary, once the replica is on its own: open connections would go on writing to it.
+
+use aws_sdk_rds::config::retry::RetryConfig;
+
+use super::tags::{Announced, Announcement};
+use super::{Actor, Outcome, WriteOutcome};
+use crate::aws::patiently;
+use crate::clock::reserve;
+use crate::error::{Failure, Kind};
+use crate::memory::{Memory, Sent, Tag};
+use crate::model::{Evidence, HealthCheck, Instance, InstanceRef, Observation, ReadFailure, Reading};
+use crate::status::Status;
+
+impl Actor<'_> {
+    /// Stops the old primary: announce, a fresh look at both instances and the switch, call.
+    ///
+    /// # Errors
+    /// A failure that says whether the stop was sent.
+    pub async fn fence(&self, seen: &Observation) -> Result<Outcome, Failure> {
+        let (Some(check), Some(remembered), Some(primary), Some(replica)) =
+            (seen.check.known(), seen.memory.read(), self.pair.rds_primary(), &self.pair.replica)
+        else {
+            return Ok(Outcome::Superseded);
+        };
+        let sent = Sent { version: check.version, at: self.moment(), instance: primary.identifier.clone() };
+        match self.announce(&[Announcement::new(Tag::Fenced, &sent)]).await? {
+            Announced::Yes => {}
+            Announced::HeldUp => return Ok(Outcome::HeldUp),
+        }
+        let (memory, old) = match self.look_before_fence(primary, replica, check, &sent).await? {
+            Some(found) if found.0.pause == remembered.pause => found,
+            Some(_) | None => return Ok(Outcome::Superseded),
+        };
+        if memory.fenced.as_ref() != Some(&sent) {
+            // Another invocation announced the same after us: it sends it.
+            return Ok(Outcome::MadeByAnother);
+        }
+        match self.send_stop(primary).await {
+            WriteOutcome::Accepted => Ok(Outcome::made(check, memory)),
+            WriteOutcome::Unknown(why) => Err(Failure::new(
+                Kind::FenceUnconfirmed,
+                format!("whether RDS accepted to stop {primary} is unknown: {why}; it counts as sent"),
+            )),
+            WriteOutcome::Conflict(why) => match self.observer.instance(primary).await {
+                // Stopped, or about to be.
+                Reading::Known(now) if now.status != Status::Available => Ok(Outcome::MadeByAnother),
+                Reading::Known(_) | Reading::Missing | Reading::Unknown(_) => {
+                    Err(refused(primary, &old, &why))
+                }
+            },
+            WriteOutcome::Refused(why) => Err(refused(primary, &old, &why)),
+        }
+    }
+
+    /// Everything that the stop rests on, read anew; `None` where it does not hold any more.
+    async fn look_before_fence(
+        &self,
+        primary: &InstanceRef,
+        replica: &InstanceRef,
+        check: &HealthCheck,
+        sent: &Sent,
+    ) -> Result<Option<(Memory, Instance)>, Failure> {
+        let (old, promoted, now, memory) = tokio::join!(
+            Box::pin(self.observer.instance(primary)),
+            Box::pin(self.observer.instance(replica)),
+            Box::pin(self.observer.health_check()),
+            Box::pin(self.observer.read_memory()),
+        );
+        let not_sent = |why: &ReadFailure| {
+            Failure::new(
+                Kind::FenceUnconfirmed,
+                format!(
+                    "the old primary was not stopped, as what that rests on could not be read once more: {why}"
+                ),
+            )
+        };
+        if let Reading::Unknown(why) = &old {
+            return Err(not_sent(why));
+        }
+        if let Reading::Unknown(why) = &promoted {
+            return Err(not_sent(why));
+        }
+        if let Reading::Unknown(why) = &now {
+            return Err(not_sent(why));
+        }
+        let memory = match memory {
+            Evidence::Read(memory) => memory,
+            Evidence::Unreadable(why) => return Err(not_sent(&why)),
+            Evidence::NotRead => return Ok(None),
+        };
+        let (Reading::Known(old), Some(promoted), Some(now)) = (old, promoted.known(), now.known()) else {
+            return Ok(None);
+        };
+        let of_this_incident = memory
+            .promotion_in(check.version)
+            .is_some_and(|promotion| promotion.instance == replica.identifier);
+        let fenced = memory
+            .fenced
+            .as_ref()
+            .is_some_and(|found| found.version == sent.version && found.instance == sent.instance);
+        let holds = old.status == Status::Available
+            && promoted.status == Status::Available
+            && promoted.source.is_none()
+            && (now.version, now.state) == (check.version, check.state)
+            && of_this_incident
+            && fenced;
+        Ok(holds.then_some((memory, old)))
+    }
+
+    async fn send_stop(&self, primary: &InstanceRef) -> WriteOutcome {
+        let request = self
+            .aws
+            .rds(primary.region.as_deref())
+            .stop_db_instance()
+            .db_instance_identifier(&primary.identifier);
+        let send = || {
+            let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
+            request.clone().customize().config_override(once).send()
+        };
+        let answer = patiently(&self.clock, reserve::CHANGE, send).await;
+        WriteOutcome::of(answer, |error| error.is_invalid_db_instance_state_fault())
+    }
+}
+
+fn refused(primary: &InstanceRef, old: &Instance, why: &ReadFailure) -> Failure {
+    let replicas = if old.replicas.is_empty() {
+        String::new()
+    } else {
+        format!("; it has read replicas: {}", old.replicas.join(", "))
+    };
+    Failure::new(
+        Kind::FenceRefused,
+        format!("RDS refused to stop the old primary {primary}: {why}{replicas}"),
+    )
+}

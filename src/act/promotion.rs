@@ -1,0 +1,163 @@
+//! Promoting the replica, once traffic was moved to it.
+
+use std::time::Duration;
+
+use aws_sdk_rds::config::retry::RetryConfig;
+use jiff::Timestamp;
+
+use super::tags::{Announced, Announcement};
+use super::{Actor, Outcome, WriteOutcome};
+use crate::aws::patiently;
+use crate::clock::reserve;
+use crate::error::{Failure, Kind};
+use crate::memory::{By, Memory, Move, Sent, Tag};
+use crate::model::{Evidence, HealthCheck, InstanceRef, Observation, ReadFailure, Reading};
+use crate::observe::memory_of;
+use crate::status::Status;
+
+impl Actor<'_> {
+    /// Promotes the replica while the check is forced unhealthy: announce, one last look at the switch, call.
+    ///
+    /// # Errors
+    /// A failure that says whether the promotion was sent.
+    pub async fn promote(&self, seen: &Observation, by: By, reason: &str) -> Result<Outcome, Failure> {
+        let (Some(check), Some(memory), Some(replica)) =
+            (seen.check.known(), seen.memory.read(), &self.pair.replica)
+        else {
+            return Ok(Outcome::Superseded);
+        };
+        let sent = Sent { version: check.version, at: self.moment(), instance: replica.identifier.clone() };
+        let mut announcements = vec![Announcement::new(Tag::Promoted, &sent)];
+        if memory.routed_by(check.version, self.clock.now()).is_none() {
+            // Traffic was moved by somebody else, and an operator's force adopts that: the promotion must have an
+            // incident to belong to.
+            let reason = reason.to_owned();
+            let adopted = Move { version: check.version, by, at: sent.at, id: None, until: None, reason };
+            announcements.push(Announcement::new(Tag::Routed, &adopted));
+        }
+        match self.announce(&announcements).await? {
+            Announced::Yes => {}
+            Announced::HeldUp => return Ok(Outcome::HeldUp),
+        }
+        let memory = match self.last_look(check, memory, &sent).await? {
+            LastLook::Clear(memory) => *memory,
+            LastLook::Disturbed => return Ok(Outcome::Superseded),
+            LastLook::SentByAnother => return Ok(Outcome::MadeByAnother),
+        };
+        match self.send_promotion(replica).await {
+            WriteOutcome::Accepted => Ok(Outcome::made(check, memory)),
+            WriteOutcome::Unknown(why) => Err(Failure::new(
+                Kind::PromotionUnconfirmed,
+                format!(
+                    "whether RDS accepted the promotion of {replica} is unknown: {why}; it counts as sent"
+                ),
+            )),
+            WriteOutcome::Conflict(why) => self.after_conflict(replica, &sent, &why).await,
+            WriteOutcome::Refused(why) => Err(self.refused(replica, &sent, &why).await),
+        }
+    }
+
+    /// The moment of an announcement: with a random fraction of a millisecond, so that no two are alike.
+    pub(super) fn moment(&self) -> Timestamp {
+        let jitter = Duration::from_nanos(fastrand::u64(0..1_000_000));
+        crate::model::after(self.clock.now(), jitter)
+    }
+
+    /// What the promotion rests on, once it is announced.
+    async fn last_look(
+        &self,
+        check: &HealthCheck,
+        remembered: &Memory,
+        sent: &Sent,
+    ) -> Result<LastLook, Failure> {
+        let (tags, now) = tokio::join!(self.observer.read_tags(), self.observer.health_check());
+        let not_sent = |why: &ReadFailure| {
+            Failure::new(
+                Kind::TagWriteFailed,
+                format!("the promotion was not sent, as the switch could not be read once more: {why}"),
+            )
+        };
+        let memory = tags.and_then(|tags| memory_of(&tags)).map_err(|why| not_sent(&why))?;
+        let now = match now {
+            Reading::Known(now) => now,
+            Reading::Unknown(why) => return Err(not_sent(&why)),
+            Reading::Missing => return Ok(LastLook::Disturbed),
+        };
+        let owner = |memory: &Memory| memory.routed_by(check.version, self.clock.now());
+        let adopts = owner(remembered).is_none();
+        // Another version or another owner, a pause or a failback: not another text of the same announcement.
+        let disturbed = (now.version, now.state) != (check.version, check.state)
+            || memory.pause != remembered.pause
+            || memory.returned != remembered.returned
+            || (!adopts && owner(&memory) != owner(remembered));
+        if disturbed {
+            return Ok(LastLook::Disturbed);
+        }
+        Ok(match &memory.promoted {
+            Some(found) if found == sent => LastLook::Clear(Box::new(memory)),
+            // Written over by another invocation that announced the same: it sends it.
+            Some(found) if found.version == sent.version && found.instance == sent.instance => {
+                LastLook::SentByAnother
+            }
+            Some(_) | None => LastLook::Disturbed,
+        })
+    }
+
+    /// `InvalidDBInstanceState`: done already, under way, or impossible. Only the instance can tell.
+    async fn after_conflict(
+        &self,
+        replica: &InstanceRef,
+        sent: &Sent,
+        why: &ReadFailure,
+    ) -> Result<Outcome, Failure> {
+        match self.observer.instance(replica).await {
+            Reading::Known(instance) if instance.source.is_none() => Ok(Outcome::Superseded),
+            // Perhaps a promotion that another invocation sent is under way, which does not show at once: to forget it
+            // could route to a stale primary.
+            Reading::Known(instance) if matches!(instance.status, Status::Available | Status::Modifying) => {
+                tracing::warn!(%why, "RDS refused the promotion in the replica's present state: it counts as sent");
+                Ok(Outcome::MadeByAnother)
+            }
+            Reading::Known(_) => Err(self.refused(replica, sent, why).await),
+            Reading::Missing | Reading::Unknown(_) => Err(Failure::new(
+                Kind::PromotionUnconfirmed,
+                format!(
+                    "RDS refused to promote {replica} in a state that could not be read: {why}; it counts as sent"
+                ),
+            )),
+        }
+    }
+
+    /// A definite refusal: the tag goes, as nothing was sent.
+    async fn refused(&self, replica: &InstanceRef, sent: &Sent, why: &ReadFailure) -> Failure {
+        let ours = match self.observer.read_memory().await {
+            Evidence::Read(memory) => memory.promoted.as_ref() == Some(sent),
+            Evidence::NotRead | Evidence::Unreadable(_) => false,
+        };
+        let removed = ours && self.write(&[(Tag::Promoted, None)], reserve::CONFIRM).await.is_ok();
+        let note =
+            if removed { "" } else { "; the tag failover:promoted stays, and is void in five minutes" };
+        Failure::new(Kind::PromotionRefused, format!("RDS refused to promote {replica}: {why}{note}"))
+    }
+
+    async fn send_promotion(&self, replica: &InstanceRef) -> WriteOutcome {
+        let request = self
+            .aws
+            .rds(replica.region.as_deref())
+            .promote_read_replica()
+            .db_instance_identifier(&replica.identifier);
+        let send = || {
+            let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
+            request.clone().customize().config_override(once).send()
+        };
+        let answer = patiently(&self.clock, reserve::CHANGE, send).await;
+        WriteOutcome::of(answer, |error| error.is_invalid_db_instance_state_fault())
+    }
+}
+
+/// What the last look before a promotion found.
+enum LastLook {
+    Clear(Box<Memory>),
+    Disturbed,
+    SentByAnother,
+}

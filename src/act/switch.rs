@@ -1,0 +1,222 @@
+//! Moving traffic: the two flags of the health check.
+
+use std::time::Duration;
+
+use aws_sdk_route53::config::retry::RetryConfig;
+use jiff::Timestamp;
+
+use super::tags::{Announced, Announcement};
+use super::{Actor, Outcome, Switch, WriteOutcome};
+use crate::aws::patiently;
+use crate::clock::reserve;
+use crate::error::{Failure, Kind};
+use crate::memory::{ANNOUNCED_FOR, By, Memory, Move, Tag};
+use crate::model::{Change, CheckState, Observation, ReadFailure, Reading};
+
+/// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
+const ATTEMPTS: u32 = 3;
+/// Between these attempts, growing.
+const PAUSE: Duration = Duration::from_millis(200);
+/// After its change an order waits this long before it looks at its claim: a tick's announcement that was under way
+/// has landed by then.
+const CLAIM_SETTLES: Duration = Duration::from_secs(2);
+
+/// Where traffic is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Both flags set.
+    ToSecondary,
+    /// Both flags cleared.
+    ToPrimary,
+}
+
+impl Direction {
+    fn change(self) -> Change {
+        match self {
+            Self::ToSecondary => Change::RouteToSecondary,
+            Self::ToPrimary => Change::RouteToPrimary,
+        }
+    }
+
+    fn tag(self) -> Tag {
+        match self {
+            Self::ToSecondary => Tag::Routed,
+            Self::ToPrimary => Tag::Returned,
+        }
+    }
+
+    fn state(self) -> CheckState {
+        match self {
+            Self::ToSecondary => CheckState::ForcedUnhealthy,
+            Self::ToPrimary => CheckState::Normal,
+        }
+    }
+}
+
+impl Actor<'_> {
+    /// Moves traffic: announce, update, read back, confirm.
+    ///
+    /// # Errors
+    /// A failure that says whether the flags may have been changed.
+    pub async fn route(
+        &self,
+        to: Direction,
+        seen: &Observation,
+        by: By,
+        reason: &str,
+    ) -> Result<Outcome, Failure> {
+        let (Some(check), Some(memory)) = (seen.check.known(), seen.memory.read()) else {
+            return Ok(Outcome::Superseded);
+        };
+        let Some(version) = check.version.checked_add(1) else { return Ok(Outcome::Superseded) };
+        let now = self.clock.now();
+        let announced = Move {
+            version,
+            by,
+            at: now,
+            id: Some(self.id.clone()),
+            until: Some(now.checked_add(ANNOUNCED_FOR).unwrap_or(Timestamp::MAX)),
+            reason: reason.to_owned(),
+        };
+        match self.announce(&[Announcement::new(to.tag(), &announced)]).await? {
+            Announced::Yes => {}
+            Announced::HeldUp => return Ok(Outcome::HeldUp),
+        }
+        match self.update(to, check.version, version).await? {
+            Updated::Ours => {
+                self.confirm_change(to, memory, announced).await.map(|switch| Outcome::Made(Box::new(switch)))
+            }
+            Updated::Others => Ok(Outcome::MadeByAnother),
+            Updated::Superseded => Ok(Outcome::Superseded),
+        }
+    }
+
+    /// Sends the update until it is known what became of it.
+    async fn update(&self, to: Direction, from: i64, version: i64) -> Result<Updated, Failure> {
+        for attempt in 1.. {
+            let (lost, certain) = match self.set_flags(to.state(), from).await {
+                WriteOutcome::Accepted => return Ok(Updated::Ours),
+                WriteOutcome::Conflict(why) => (why, true),
+                WriteOutcome::Refused(why) => {
+                    return Err(Failure::new(
+                        Kind::RouteRefused,
+                        format!("Route 53 refused to update the health check: {why}"),
+                    ));
+                }
+                WriteOutcome::Unknown(why) => (why, false),
+            };
+            // Where an earlier answer was lost, a conflict may be with our own update.
+            let ours = attempt > 1 || !certain;
+            match self.observer.health_check().await {
+                Reading::Known(now) if now.version == version && now.state == to.state() => {
+                    return Ok(if ours { Updated::Ours } else { Updated::Others });
+                }
+                Reading::Known(now) if now.version == from => {
+                    if attempt == ATTEMPTS {
+                        return Err(Failure::new(
+                            Kind::RouteUnconfirmed,
+                            format!("the health check was not updated in {ATTEMPTS} attempts: {lost}"),
+                        )
+                        .due_to(&lost));
+                    }
+                    tokio::time::sleep(PAUSE * attempt).await;
+                }
+                Reading::Known(_) => return Ok(Updated::Superseded),
+                Reading::Missing | Reading::Unknown(_) => {
+                    return Err(Failure::new(
+                        Kind::RouteUnconfirmed,
+                        format!("whether the health check was updated is unknown: {lost}"),
+                    )
+                    .due_to(&lost));
+                }
+            }
+        }
+        Ok(Updated::Superseded)
+    }
+
+    /// Reads the change back, and confirms its announcement.
+    async fn confirm_change(
+        &self,
+        to: Direction,
+        memory: &Memory,
+        announced: Move,
+    ) -> Result<Switch, Failure> {
+        let confirmed = announced.confirmed();
+        let (read_back, kept) =
+            tokio::join!(self.observer.health_check(), self.confirm(to.tag(), &confirmed));
+        let note = kept.err().map_or_else(String::new, |why| {
+            format!("its announcement could not be confirmed ({why}): a tick within 15 minutes does that")
+        });
+        let why = match read_back {
+            Reading::Known(check) => {
+                let mut memory = memory.clone();
+                let claim = Some((to.tag(), confirmed.clone()));
+                match to {
+                    Direction::ToSecondary => memory.routed = Some(confirmed),
+                    Direction::ToPrimary => memory.returned = Some(confirmed),
+                }
+                return Ok(Switch { check, memory, claim, note });
+            }
+            Reading::Missing => "it is missing".to_owned(),
+            Reading::Unknown(why) => why.to_string(),
+        };
+        let note = if note.is_empty() { note } else { format!("; {note}") };
+        Err(Failure::new(
+            Kind::RouteUnconfirmed,
+            format!("the health check was updated but could not be read back: {why}{note}"),
+        )
+        .after(&[to.change()]))
+    }
+
+    /// Confirms the announcement of a change that was made: the same tag without `until`.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub async fn confirm(&self, tag: Tag, made: &Move) -> Result<(), ReadFailure> {
+        self.write(&[(tag, Some(made.confirmed().to_string()))], reserve::CONFIRM).await
+    }
+
+    /// Looks at an order's claim once more, and writes it again where another announcement of the same change landed
+    /// on top of it.
+    pub async fn settle_claim(&self, tag: Tag, ours: &Move) {
+        if !self.clock.allows(CLAIM_SETTLES + reserve::CONFIRM) {
+            return;
+        }
+        tokio::time::sleep(CLAIM_SETTLES).await;
+        let Ok(tags) = self.observer.read_tags().await else { return };
+        let present = tags.get(tag.key()).and_then(|value| value.parse::<Move>().ok());
+        let lost = present.is_none_or(|present| {
+            present.version < ours.version
+                || (present.version == ours.version && (present.by != ours.by || present.until.is_some()))
+        });
+        if lost && let Err(why) = self.confirm(tag, ours).await {
+            tracing::error!(%why, "the order's claim was lost to another announcement and could not be restored");
+        }
+    }
+
+    async fn set_flags(&self, state: CheckState, version: i64) -> WriteOutcome {
+        let both = state == CheckState::ForcedUnhealthy;
+        let request = self
+            .aws
+            .route53()
+            .update_health_check()
+            .health_check_id(&self.pair.health_check_id)
+            .health_check_version(version)
+            .disabled(both)
+            .inverted(both);
+        // A write whose answer was lost may have been carried out: to send it again would hide that.
+        let send = || {
+            let once = aws_sdk_route53::config::Builder::new().retry_config(RetryConfig::disabled());
+            request.clone().customize().config_override(once).send()
+        };
+        let answer = patiently(&self.clock, reserve::CHANGE, send).await;
+        WriteOutcome::of(answer, |error| error.is_health_check_version_mismatch())
+    }
+}
+
+/// What became of an update.
+enum Updated {
+    Ours,
+    Others,
+    Superseded,
+}

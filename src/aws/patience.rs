@@ -1,0 +1,70 @@
+//! Waiting out a throttled account.
+//!
+//! Route 53 takes ten requests a second of a whole account, so thirty databases that fail together throttle each
+//! other. A refusal for that reason says nothing about the call: it is repeated until it is heard, or until the time
+//! that is left belongs to the steps that follow.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::failure_of;
+use crate::clock::Clock;
+use crate::model::Cause;
+
+/// The first pause.
+const FIRST: Duration = Duration::from_millis(200);
+/// The longest: a bucket that gets ten tokens per second has some by then.
+const LONGEST: Duration = Duration::from_secs(3);
+/// Without a deadline, as under `cargo lambda watch`: Lambda's longest invocation.
+const GIVE_UP: Duration = Duration::from_secs(900);
+
+/// The pauses between the attempts at a call, growing and jittered.
+#[derive(Debug)]
+pub struct Patience {
+    next: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { next: FIRST }
+    }
+}
+
+impl Patience {
+    /// Waits before the next attempt; `false`, at once, where that would not leave `reserve` before the deadline.
+    pub async fn wait(&mut self, clock: &Clock, reserve: Duration) -> bool {
+        let pause = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
+        self.next = (self.next * 2).min(LONGEST);
+        if !clock.allows(pause + reserve) || clock.elapsed() > GIVE_UP {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        true
+    }
+}
+
+/// Makes a call, and repeats it while it is throttled and the deadline leaves `reserve`.
+///
+/// `None` where the invocation ran out of time within an attempt.
+pub async fn patiently<T, E, F>(
+    clock: &Clock,
+    reserve: Duration,
+    mut send: impl FnMut() -> F,
+) -> Option<Result<T, SdkError<E, HttpResponse>>>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    let mut patience = Patience::default();
+    loop {
+        let answer = clock.within(send()).await?;
+        let throttled = answer.as_ref().is_err_and(|error| failure_of(error).cause == Cause::Throttled);
+        if !throttled || !patience.wait(clock, reserve).await {
+            return Some(answer);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Why a decision is as it is: what `force` did or would do, and which rows were considered.
+
+use serde::Serialize;
+
+use super::{Case, Code, Decision, Section, decide};
+use crate::model::CheckState;
+
+/// A row that was considered, and whether it applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Considered {
+    /// The row's code.
+    #[serde(serialize_with = "code")]
+    pub code: Code,
+    /// What else must be true for it, in words.
+    pub when: &'static str,
+    /// Whether it applies.
+    pub applies: Applies,
+}
+
+/// Whether a row applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Applies {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// The evidence for it was not read, as an earlier row decided, or could not be.
+    NotRead,
+}
+
+fn code<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(code.as_str())
+}
+
+/// Every row that the state of the check leaves open, in order. The first that applies decides.
+pub fn considered(case: &Case<'_>) -> Vec<Considered> {
+    let forced = case.state(CheckState::ForcedUnhealthy);
+    let normal = case.state(CheckState::Normal);
+    Section::ALL
+        .iter()
+        .filter(|section| match section {
+            Section::Evidence => true,
+            Section::OnPrimary => normal,
+            Section::OnSecondary | Section::Promotion | Section::Failback => forced,
+        })
+        .flat_map(|section| section.rules())
+        .map(|rule| Considered {
+            code: rule.code,
+            when: rule.when,
+            applies: match rule.applies_to(case) {
+                Ok(true) => Applies::Yes,
+                Ok(false) => Applies::No,
+                Err(_) => Applies::NotRead,
+            },
+        })
+        .collect()
+}
+
+/// The code of the rule that `force` overrides here, if it overrides one.
+pub fn overridden(case: &Case<'_>) -> Option<Code> {
+    if !case.order.force() {
+        return None;
+    }
+    match (decide(case), decide(&case.asked(case.order.with_force(false)))) {
+        (Decision::Apply(forced), Decision::Apply(unforced)) if forced.code != unforced.code => {
+            Some(unforced.code)
+        }
+        (Decision::Apply(_) | Decision::Read(_), Decision::Apply(_) | Decision::Read(_)) => None,
+    }
+}
+
+/// Why an operator's order was refused though `force` would carry it out, in words.
+pub fn force_would_help(case: &Case<'_>) -> Option<&'static str> {
+    if case.order.is_tick() || case.order.force() {
+        return None;
+    }
+    match (decide(case), decide(&case.asked(case.order.with_force(true)))) {
+        (Decision::Apply(refused), Decision::Apply(forced))
+            if refused.code != forced.code && !forced.effect.refuses() =>
+        {
+            Some("with `force` it would be carried out")
+        }
+        (Decision::Apply(_), Decision::Read(_)) => Some("`force` overrides this rule"),
+        (Decision::Apply(_) | Decision::Read(_), Decision::Apply(_) | Decision::Read(_)) => None,
+    }
+}
+
+/// Whether `code` is one at which a failover was wanted and refused.
+pub fn refused_failover(code: Code) -> bool {
+    matches!(code, Code::Cooldown | Code::ReplicaNotFit | Code::SecondaryUnreachable)
+}
+
+/// Whether `code` is one at which a promotion was wanted and refused.
+pub fn refused_promotion(code: Code) -> bool {
+    matches!(code, Code::ReplicaNotReady | Code::LagUnknown | Code::LagTooHigh)
+}
+
+/// Whether an update that failed leaves the failover to the metric: a tick would have moved traffic, and the
+/// evidence needs no word of Route 53.
+pub fn metric_takes_over(case: &Case<'_>, code: Code) -> bool {
+    code == Code::PrimaryUnhealthy && case.nothing_but_the_switch_is_in_the_way() == Ok(true)
+}

@@ -1,0 +1,166 @@
+//! Traffic is on the secondary and the primary is still unhealthy, or an operator wants it: may the replica be
+//! promoted?
+
+use super::on_primary::{STILL_AVAILABLE, STILL_AVAILABLE_NEXT};
+use super::{Asked, Check, Command, Force, Next, Rule, Sees, always};
+use crate::decide::{After, Code, Effect};
+use crate::model::Change;
+use crate::status::Health;
+
+const STAY: Effect = Effect::Stay { notify: false };
+const REFUSE: Effect = Effect::Stay { notify: true };
+const LOSS: Next = Next::run(
+    "Decide whether the data named above may be lost. Where the primary is dead, the replica may have applied all it received: look at its replication status first. Only if the rest may be lost:",
+    Command::LOSSY_PROMOTION,
+);
+const PROMOTED: Next = Next::run(
+    "The old primary is stale from now on: keep writes away from it. Rebuild a replica of the promoted instance, point the primary record at the promoted instance, swap the two identifiers, then:",
+    Command::FAILBACK,
+);
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: Code::PromotionOff,
+        check: Check::Forced,
+        asked: Asked::Tick,
+        sees: Sees::Only(Health::Unhealthy),
+        force: Force::Respects,
+        when: "PROMOTE_REPLICA is not set, or no replica is configured",
+        effect: STAY,
+        message: "Traffic is on the secondary and the primary is still unhealthy; automatic promotion is off",
+        next: Next::run(
+            "To promote the replica:",
+            Command(r#"{"action":"failover","reason":"WHY","promote":true}"#),
+        ),
+        applies: |c| Ok(!c.promotion_is_on()),
+    },
+    Rule {
+        code: Code::NotPromotable,
+        check: Check::Forced,
+        asked: Asked::Tick,
+        sees: Sees::Only(Health::Unhealthy),
+        force: Force::Respects,
+        when: "PROMOTE_ON does not name what is wrong with the primary",
+        effect: STAY,
+        message: "Traffic is on the secondary; PROMOTE_ON does not allow promotion for this failure",
+        next: Next::run(
+            "To promote all the same:",
+            Command(r#"{"action":"failover","reason":"WHY","promote":true}"#),
+        ),
+        applies: |c| Ok(!c.symptom_in_promote_on()),
+    },
+    Rule {
+        code: Code::PrimaryNotUnhealthy,
+        check: Check::Forced,
+        asked: Asked::Promotion,
+        sees: Sees::Not(Health::Unhealthy),
+        force: Force::Overrides,
+        when: "",
+        effect: REFUSE,
+        message: "Promotion requested while the primary is not unhealthy: repeat with `force` to promote anyway",
+        next: Next::run("Only if the primary's last writes may be lost:", Command::FORCED_PROMOTION),
+        applies: always,
+    },
+    Rule {
+        code: Code::PrimaryStillAvailable,
+        check: Check::Forced,
+        asked: Asked::Promotion,
+        sees: Sees::Any,
+        force: Force::Respects,
+        when: "RDS calls the primary `available`, and `force` and `allow_data_loss` are not both given",
+        effect: REFUSE,
+        message: STILL_AVAILABLE,
+        next: Next::run(STILL_AVAILABLE_NEXT, Command::FORCED_PROMOTION),
+        applies: |c| Ok(c.promotes_behind_a_living_primary()),
+    },
+    Rule {
+        code: Code::FailbackInProgress,
+        check: Check::Forced,
+        asked: Asked::TickOrPromotion,
+        sees: Sees::Any,
+        force: Force::Respects,
+        when: "another invocation has announced a failback",
+        effect: STAY,
+        message: "Another invocation is failing back: not promoting until it is done",
+        next: Next::NOTHING,
+        applies: |c| c.failback_announced(),
+    },
+    Rule {
+        code: Code::ReplicaNotReady,
+        check: Check::Forced,
+        asked: Asked::TickOrPromotion,
+        sees: Sees::Any,
+        force: Force::Respects,
+        when: "the replica is not `available`, or does not replicate from the primary",
+        effect: REFUSE,
+        message: "The replica can't be promoted as it is",
+        next: Next::words("Bring the replica to `available`; the next tick promotes it."),
+        applies: |c| Ok(c.reason_replica_not_ready().is_some()),
+    },
+    Rule {
+        code: Code::LagUnknown,
+        check: Check::Forced,
+        asked: Asked::TickOrPromotion,
+        sees: Sees::Any,
+        force: Force::Respects,
+        when: "the replica's lag is unknown, and `allow_data_loss` is not given",
+        effect: REFUSE,
+        message: "The replica's lag is unknown, and so is the data that a promotion would lose",
+        next: LOSS,
+        applies: |c| Ok(!c.order.allows_data_loss() && c.lag()?.is_err()),
+    },
+    Rule {
+        code: Code::LagTooHigh,
+        check: Check::Forced,
+        asked: Asked::TickOrPromotion,
+        sees: Sees::Any,
+        force: Force::Respects,
+        when: "the lag is over MAX_REPLICA_LAG, and `allow_data_loss` is not given",
+        effect: REFUSE,
+        message: "The replica is further behind than MAX_REPLICA_LAG allows",
+        next: LOSS,
+        applies: |c| Ok(!c.order.allows_data_loss() && c.lag_is_too_high()?),
+    },
+    Rule {
+        code: Code::PromotionReadAgain,
+        check: Check::Forced,
+        asked: Asked::TickOrPromotion,
+        sees: Sees::Any,
+        force: Force::Respects,
+        when: "the primary was seen like this only once",
+        effect: Effect::Observe(After::Nothing),
+        message: "The replica may be promoted; the primary is read once more",
+        next: Next::NOTHING,
+        applies: |c| Ok(c.streak.alike < 2),
+    },
+    Rule {
+        code: Code::PromotionOrdered,
+        check: Check::Forced,
+        asked: Asked::Promotion,
+        sees: Sees::Any,
+        force: Force::Respects,
+        when: "",
+        effect: Effect::Change(Change::PromoteReplica),
+        message: "An operator requested the promotion of the replica",
+        next: PROMOTED,
+        applies: |c| c.memory().map(|_| true),
+    },
+    Rule {
+        code: Code::ReplicaFitToPromote,
+        check: Check::ForcedByUs,
+        asked: Asked::Tick,
+        sees: Sees::Only(Health::Unhealthy),
+        force: Force::Respects,
+        when: "PROMOTE_ON names what is wrong, the replica is `available` and its lag within MAX_REPLICA_LAG",
+        effect: Effect::Change(Change::PromoteReplica),
+        message: "The primary is still unhealthy and the replica is close behind: it is promoted",
+        next: PROMOTED,
+        applies: |c| {
+            Ok(c.promotion_is_on()
+                && c.symptom_in_promote_on()
+                && c.reason_replica_not_ready().is_none()
+                && c.lag()?.is_ok()
+                && !c.lag_is_too_high()?)
+        },
+    },
+];
