@@ -195,7 +195,8 @@ def run(account, recorder_url, binary, chosen):
     print(f"\n---- {name}: {chosen.why}", flush=True)
     pair = account.databases(chosen.primary_region)
     listener = socket.create_server(("127.0.0.1", 0))
-    parameters = chosen.parameters(account, listener.getsockname()[1])
+    standby = socket.create_server(("127.0.0.1", 0))
+    parameters = chosen.parameters(account, listener.getsockname()[1], standby.getsockname()[1])
     stack = Stack(account, name, parameters)
     configuration = stack.configuration()
     same(f"{name}: handler and runtime",
@@ -217,8 +218,8 @@ def run(account, recorder_url, binary, chosen):
             same(f"{name}: {shlex.quote(json.dumps(event))}", outcome(function.invoke(file)), expected)
     finally:
         function.stop()
-        if listener.fileno() != -1:
-            listener.close()
+        listener.close()
+        standby.close()
 
     for call in {str(call): call for call in calls}.values():
         if not role.allows(call):

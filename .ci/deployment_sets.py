@@ -72,6 +72,11 @@ def unresponsive(_, listener):
     listener.close()
 
 
+def multi_az(pair, _):
+    """Before traffic moves from such a primary, the function asks for events of a failover of its own."""
+    pair.primary.multi_az = True
+
+
 @dataclasses.dataclass
 class Set:
     name: str
@@ -82,10 +87,10 @@ class Set:
     closed: list = dataclasses.field(default_factory=list)
     observes: bool = False
 
-    def parameters(self, account, port):
+    def parameters(self, account, port, standby):
         known = {"zone": account.zone, "check": account.check, "endpoint_check": account.endpoint_check, "record_check": account.record_check,
                  "topic": account.topic, "subnet": account.subnet, "group": account.group,
-                 "probe": f"tcp://127.0.0.1:{port}"}
+                 "probe": f"tcp://127.0.0.1:{port}", "standby": f"tcp://127.0.0.1:{standby}"}
         return {key: value.format(**known) for key, value in self.values.items()}
 
 
@@ -127,7 +132,7 @@ SETS = [
                    ("promote", ["route-to-secondary", "promote-replica"]))],
         closed=NO_FENCE),
     Set("outside-rds", "a primary that is not in RDS, judged by probes alone",
-        {"PrimaryName": "orders-galera", "HealthEndpoints": "{probe}", **RECORDS, **QUICK,
+        {"PrimaryName": "orders-galera", "HealthEndpoints": "{probe}", "SecondaryEndpoints": "{standby}", **RECORDS, **QUICK,
          "RecordName": "outside-rds.example.com"},
         [*AROUND, unresponsive, (TICK, ("fail-over", ["route-to-secondary"])), (TICK, STAY),
          (FAILBACK | {"force": True}, ("fail-back", ["route-to-primary"]))],
@@ -136,6 +141,6 @@ SETS = [
     Set("watched", "a look each second, probes of both sides",
         {**IN_RDS, **WITH_REPLICA, **QUICK, "WatchInterval": "1s", "HealthEndpoints": "{probe}",
          "OnPrimaryUnreachable": "failover"},
-        [(STATUS, STAY), unresponsive, status("storage-full"), (TICK, ("fail-over", ["route-to-secondary"]))],
+        [(STATUS, STAY), unresponsive, multi_az, (TICK, ("fail-over", ["route-to-secondary"]))],
         closed=NO_PROMOTION + NO_FENCE),
 ]

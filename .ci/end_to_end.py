@@ -139,6 +139,8 @@ class Lambda:
 
     def invoke(self, file):
         """The response, or the `errorType` of a failed invocation."""
+        if self.processes[-1].poll() is not None:
+            sys.exit("the function has ended; what it logged is in target/end-to-end.log")
         command = ["cargo-lambda", "lambda", "invoke", FUNCTION, "--data-file", str(file)]
         address = ["--invoke-address", "127.0.0.1", "--invoke-port", self.port]
         done = subprocess.run(command + address, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
