@@ -153,7 +153,8 @@ impl<'a> Reconciler<'a> {
                     self.look_again().await;
                     self.read(Need::Switch).await;
                 }
-                Outcome::HeldUp => self.seen.switch_is_fresh = false,
+                // The primary may be back by now, and the switch another.
+                Outcome::HeldUp => self.look_again().await,
             }
         }
     }
