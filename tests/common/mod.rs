@@ -10,6 +10,9 @@ use rds_route53_failover::model::Change;
 use rds_route53_failover::report::Report;
 use serde_json::{Value, json};
 
+pub mod mail;
+pub mod probes;
+
 pub const PROMOTE: (&str, &str) = ("PROMOTE_REPLICA", "true");
 
 pub fn seconds(n: u64) -> Duration {
@@ -75,6 +78,17 @@ pub fn count(rig: &Rig, operation: &str) -> usize {
     rig.emulator.world().count(operation)
 }
 
+/// How many calls of Route 53 have arrived.
+pub fn route53_calls(rig: &Rig) -> usize {
+    let world = rig.emulator.world();
+    world.calls().iter().filter(|call| call.service == emulator::Service::Route53).count()
+}
+
+/// The value of a metric in the last line, if it has one.
+pub fn last_metric(rig: &Rig, name: &str) -> Option<f64> {
+    rig.metrics.lock().unwrap().last().and_then(|line| line.get(name)).and_then(Value::as_f64)
+}
+
 pub fn set_status(rig: &Rig, id: &str, status: &str) {
     rig.emulator.world().set_status(id, status);
 }
@@ -136,6 +150,26 @@ fn order(action: &str, options: Value) -> Value {
     let mut order = json!({"action": action, "reason": "planned work"});
     order.as_object_mut().unwrap().extend(options.as_object().cloned().unwrap_or_default());
     order
+}
+
+/// An order that is refused for this reason and writes nothing; what it says.
+pub async fn refused(rig: &Rig, order: Value, reason: &str) -> String {
+    let before = writes(rig);
+    let result = rig.invoke(order).await;
+    stays(rig, before, result, reason).message
+}
+
+/// An order that changes exactly this; what it says.
+pub async fn obeyed(
+    rig: &Rig,
+    order: Value,
+    reason: &str,
+    actions: &[Change],
+) -> String {
+    let report = rig.invoke(order).await.unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!((report.reason, report.actions.as_slice()), (reason, actions), "{}", report.message);
+    keeps_its_promises(rig);
+    report.message
 }
 
 /// Lets the function die before or after its call of this number.
