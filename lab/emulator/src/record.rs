@@ -64,7 +64,7 @@ pub enum Actor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Change {
-    /// An accepted update of a health check, with what it has after it.
+    /// An accepted creation or update of a health check, with what it has after it.
     CheckUpdated {
         check: String,
         disabled: bool,

@@ -283,3 +283,63 @@ async fn a_crash_that_nobody_awaited_is_not_taken_for_the_next_one() {
     emulator.world().no_crash();
     timeout(Duration::from_millis(10), emulator.crashed()).await.unwrap_err();
 }
+
+#[tokio::test]
+async fn an_update_that_was_made_can_be_answered_with_a_mismatch() {
+    let (emulator, _) = emulator(world());
+    let clients = inprocess(&emulator);
+    let code = "HealthCheckVersionMismatch";
+    let fault = Fault::AppliedThenError { status: 500, code: code.into(), message: "no".into() };
+    emulator.world().faults.once("UpdateHealthCheck", fault);
+    let update = clients.route53.update_health_check().health_check_id(CHECK);
+    let refused = update.health_check_version(1).disabled(true).inverted(true).send().await.unwrap_err();
+    assert_eq!(refused.code(), Some(code));
+    assert_eq!(refused.raw_response().unwrap().status().as_u16(), 500);
+    assert_eq!(emulator.world().health_check(CHECK).unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn the_tags_can_be_missing_from_an_answer_of_200() {
+    let (emulator, _) = emulator(world());
+    let (_server, doors) = both_doors(&emulator).await;
+    for clients in doors {
+        emulator.world().faults.once("ListTagsForResource", Fault::Emptied);
+        let list = clients.route53.list_tags_for_resource().resource_id(CHECK);
+        let list = list.resource_type(aws_sdk_route53::types::TagResourceType::Healthcheck);
+        assert!(list.send().await.unwrap().resource_tag_set.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_not_found_can_come_with_any_status() {
+    let (emulator, _) = emulator(world());
+    let clients = inprocess(&emulator);
+    for status in [403, 429, 500, 503] {
+        let fault = Fault::Error { status, code: "DBInstanceNotFound".into(), message: "no".into() };
+        emulator.world().faults.once("DescribeDBInstances", fault);
+        let refused = describe(&clients).await.unwrap_err();
+        assert_eq!(refused.code(), Some("DBInstanceNotFound"));
+        assert_eq!(refused.raw_response().unwrap().status().as_u16(), status);
+    }
+    let missing = describe_id(&clients, "orders-nobody").await.unwrap_err();
+    assert_eq!(missing.raw_response().unwrap().status().as_u16(), 404);
+}
+
+#[tokio::test]
+async fn an_answer_can_be_as_long_as_a_test_wants() {
+    let (emulator, _) = emulator(world());
+    let (server, doors) = both_doors(&emulator).await;
+    let size = 3_000_000;
+    for clients in doors {
+        emulator.world().faults.once("DescribeDBInstances", Fault::Padded(size));
+        assert_eq!(describe(&clients).await.unwrap().db_instances().len(), 1, "it is a whole answer");
+    }
+    emulator.world().faults.once("DescribeDBInstances", Fault::Padded(size));
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let head = ask_head(&mut stream).await;
+    assert!(head.to_ascii_lowercase().contains(&format!("content-length: {size}\r\n")), "{head}");
+}
+
+async fn ask_head(stream: &mut TcpStream) -> String {
+    ask(stream).await.unwrap().split("\r\n\r\n").next().unwrap().to_owned() + "\r\n"
+}

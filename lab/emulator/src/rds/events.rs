@@ -4,11 +4,14 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::rds::check_identifier;
-use crate::rds_describe::{metadata, page};
+use super::describe::page;
+use super::{check_identifier, instance};
+use crate::ACCOUNT;
 use crate::wire::{ApiError, ApiResult, Params, Service, Xml, iso};
 use crate::world::World;
-use crate::{ACCOUNT, instance};
+
+/// How long RDS keeps events, in minutes.
+const LONGEST: i64 = 14 * 24 * 60;
 
 /// An event of a database instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,9 +160,17 @@ pub(crate) fn describe_events(
     if let Some(source) = &source {
         check_identifier("SourceIdentifier", source)?;
     }
+    if duration.is_some_and(|minutes| !(1..=LONGEST).contains(&minutes)) {
+        return Err(ApiError::bad(
+            "InvalidParameterValue",
+            format!("Invalid value for Duration. Must be between 1 and {LONGEST} minutes."),
+        ));
+    }
     let end = end.unwrap_or(world.now);
     let minutes = SignedDuration::from_mins(duration.unwrap_or(60));
     let start = start.unwrap_or_else(|| end.checked_sub(minutes).unwrap_or(Timestamp::MIN));
+    // Older events are gone.
+    let start = start.max(world.now - SignedDuration::from_mins(LONGEST));
     let here = |event: &&RdsEvent| {
         let (id, arn) = event.names(region);
         arn == instance::arn(region, id)
@@ -185,6 +196,5 @@ pub(crate) fn describe_events(
         xml.close().leaf("Date", iso(event.time)).leaf("SourceArn", arn).close();
     }
     xml.close().close();
-    metadata(&mut xml, request_id);
-    Ok(xml.finish())
+    Ok(xml.metadata(request_id).finish())
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use ciborium::Value;
 use jiff::Timestamp;
 
-use crate::metric::Dimensions;
+use crate::cloudwatch::metric::Dimensions;
 use crate::wire::{ApiError, ApiResult};
 
 /// CBOR's tag of a time in seconds since the epoch.

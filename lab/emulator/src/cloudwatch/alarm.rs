@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::metric::{Dimensions, Statistics};
+use super::metric::{Dimensions, Statistics};
 use crate::world::World;
 
 /// The state of an alarm.

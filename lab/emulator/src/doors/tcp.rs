@@ -19,7 +19,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::emulator::Emulator;
-use crate::world::Reply;
+use crate::requests::Reply;
 
 /// The largest request, in bytes.
 const LARGEST: usize = 1024 * 1024;

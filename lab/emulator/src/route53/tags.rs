@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::health::HealthCheck;
-use crate::route53::{find, invalid, members, parse, root, text};
-use crate::wire::{ApiResult, Service, Xml};
+use super::check::HealthCheck;
+use super::xml::{members, parse, root, text};
+use super::{find, invalid};
+use crate::wire::{ApiError, ApiResult, Service, Xml};
 use crate::world::World;
 
 /// How many tags a request may add or remove, and a health check may have.
@@ -46,7 +47,7 @@ pub(crate) fn change(world: &mut World, id: &str, body: &[u8]) -> ApiResult<Byte
     for key in &remove {
         world.remove_tag(id, key);
     }
-    let xml = Xml::new("ChangeTagsForResourceResponse", Service::Route53.namespace());
+    let mut xml = Xml::new("ChangeTagsForResourceResponse", Service::Route53.namespace());
     Ok(xml.finish())
 }
 
@@ -87,7 +88,7 @@ fn is_allowed(text: &str, longest: usize) -> bool {
     text.chars().count() <= longest && text.chars().all(|c| c.is_alphanumeric() || " +-=._:/@".contains(c))
 }
 
-fn refused(what: &str, given: &str) -> crate::wire::ApiError {
+fn refused(what: &str, given: &str) -> ApiError {
     invalid(format!(
         "1 validation error detected: Value '{given}' at 'addTags.1.member.{what}' failed to satisfy constraint: \
          Member must satisfy regular expression pattern: ^([\\p{{L}}\\p{{Z}}\\p{{N}}_.:/=+\\-@]*)$"

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::emulator::Emulator;
-use crate::world::Reply;
+use crate::requests::Reply;
 
 impl Emulator {
     /// A client whose every connection ends in this emulator. Waiting is by tokio's clock, so that

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::alarm::AlarmState;
+use crate::cloudwatch::alarm::AlarmState;
 use crate::record::{Actor, Change};
 use crate::world::World;
 
@@ -103,7 +103,7 @@ impl HealthCheck {
 }
 
 impl World {
-    /// Adds a health check.
+    /// Adds a health check as it is; the rules for a creation are those of `CreateHealthCheck`.
     pub fn add_health_check(&mut self, check: HealthCheck) {
         let flags = (check.disabled, check.inverted);
         self.route53.effective.insert(check.id.clone(), flags);

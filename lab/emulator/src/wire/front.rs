@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{Request, Response};
 
+use super::{ApiError, ApiResult, Params, Service};
 use crate::faults::Asked;
-use crate::wire::{self, ApiError, ApiResult, Params, Service};
+use crate::wire;
 use crate::{cloudwatch, route53};
 
 /// The parameters, as far as they are read before the operation is carried out.
@@ -43,10 +44,9 @@ pub(crate) fn identify(
     })?;
     let identified = match service {
         Service::Rds | Service::Sns => query(service, scope.region, request),
-        Service::CloudWatch if request.headers().contains_key("x-amz-target") => {
-            Err(ApiError::not_emulated("cloudwatch by AWS JSON"))
+        Service::CloudWatch if path == "/" => {
+            Err(ApiError::not_emulated("cloudwatch by another protocol than CBOR"))
         }
-        Service::CloudWatch if path == "/" => query(service, scope.region, request),
         Service::CloudWatch => cloudwatch::identify(scope.region, request).map(|asked| (asked, Input::Cbor)),
         Service::Route53 if route53_only_in_us_east_1 && scope.region != "us-east-1" => {
             let region = scope.region;
@@ -86,8 +86,7 @@ fn query<'r>(service: Service, region: &str, request: &'r Request<Bytes>) -> Api
             .or_else(|| params.get("SourceIdentifier"))
             .map(|id| id.rsplit(':').next().unwrap_or(id).to_owned()),
         Service::Sns => params.get("TopicArn").map(str::to_owned),
-        Service::CloudWatch => params.get("MetricName").map(str::to_owned),
-        Service::Route53 => None,
+        Service::CloudWatch | Service::Route53 => None,
     };
     let asked = Asked { service, operation: Cow::Owned(operation), region: region.to_owned(), target };
     Ok((asked, Input::Query(params)))

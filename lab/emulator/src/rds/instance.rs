@@ -112,8 +112,11 @@ impl Instance {
         arn(&self.region, &self.id)
     }
 
+    /// A terminated replica still names its source, but is none of its replicas any more.
     pub(crate) fn replicates_from(&self, other: &Self) -> bool {
-        matches!(&self.source, Some(Source::Instance { region, id })
+        let terminated = self.status_infos.iter().any(|info| info.status == "terminated");
+        !terminated
+            && matches!(&self.source, Some(Source::Instance { region, id })
             if *region == other.region && *id == other.id)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alarm::Alarm;
+use super::alarm::Alarm;
 use crate::world::World;
 
 /// The dimensions of a metric. A query must name exactly these to find it.
@@ -172,24 +172,29 @@ impl World {
     /// From now on RDS puts one sample of `ReplicaLag` (in seconds) a minute for an instance, or
     /// none. Nothing if the instance is gone.
     pub fn set_replica_lag(&mut self, id: &str, lag: Option<f64>) {
-        self.feed_lag(id, lag.map(|value| (value, 0.0)));
+        self.feed(id, "ReplicaLag", lag.map(|value| (value, 0.0)));
     }
 
     /// From now on the lag grows with the time, as PostgreSQL's does once its source is dead.
     pub fn grow_replica_lag(&mut self, id: &str, from: f64) {
-        self.feed_lag(id, Some((from, 60.0)));
+        self.feed(id, "ReplicaLag", Some((from, 60.0)));
     }
 
-    fn feed_lag(&mut self, id: &str, lag: Option<(f64, f64)>) {
+    /// From now on RDS puts one sample of `DatabaseConnections` a minute for an instance, or none.
+    pub fn set_database_connections(&mut self, id: &str, connections: Option<f64>) {
+        self.feed(id, "DatabaseConnections", connections.map(|value| (value, 0.0)));
+    }
+
+    fn feed(&mut self, id: &str, name: &str, value: Option<(f64, f64)>) {
         let Some((region, id)) = self.instance(id).map(|i| (i.region.clone(), i.id.clone())) else {
             return;
         };
         let now = self.now;
         let dimensions = [("DBInstanceIdentifier".to_owned(), id)].into();
-        let metric = self.cloudwatch.entry(&region, "AWS/RDS", "ReplicaLag", dimensions);
+        let metric = self.cloudwatch.entry(&region, "AWS/RDS", name, dimensions);
         metric.fill(now);
         let next = metric.feed.map_or(minute(now), |feed| feed.next);
-        metric.feed = lag.map(|(value, growth)| Feed { next, value, growth });
+        metric.feed = value.map(|(value, growth)| Feed { next, value, growth });
     }
 }
 

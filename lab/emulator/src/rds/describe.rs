@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::instance::{Instance, Source, arn};
-use crate::rds::find;
+use super::find;
+use super::instance::{Instance, Source, arn};
 use crate::wire::{ApiError, ApiResult, Params, Service, Xml, iso};
 use crate::world::World;
 
@@ -37,8 +37,7 @@ pub(crate) fn describe(
         xml.close();
     }
     xml.close().close();
-    metadata(&mut xml, request_id);
-    Ok(xml.finish())
+    Ok(xml.metadata(request_id).finish())
 }
 
 /// `MaxRecords` (20 to 100) and where `Marker` says to go on.
@@ -53,10 +52,6 @@ pub(crate) fn page(params: &mut Params<'_>) -> ApiResult<(usize, usize)> {
     Ok((limit, params.take_parsed("Marker")?.unwrap_or(0)))
 }
 
-pub(crate) fn metadata(xml: &mut Xml, request_id: &str) {
-    xml.open("ResponseMetadata").leaf("RequestId", request_id).close();
-}
-
 /// The answer of the operations that return the one instance they are about.
 pub(crate) fn instance_answer(
     world: &World,
@@ -68,7 +63,6 @@ pub(crate) fn instance_answer(
         "PromoteReadReplica" => ("PromoteReadReplicaResponse", "PromoteReadReplicaResult"),
         "StopDBInstance" => ("StopDBInstanceResponse", "StopDBInstanceResult"),
         "StartDBInstance" => ("StartDBInstanceResponse", "StartDBInstanceResult"),
-        "RebootDBInstance" => ("RebootDBInstanceResponse", "RebootDBInstanceResult"),
         "DeleteDBInstance" => ("DeleteDBInstanceResponse", "DeleteDBInstanceResult"),
         "ModifyDBInstance" => ("ModifyDBInstanceResponse", "ModifyDBInstanceResult"),
         _ => ("CreateDBInstanceReadReplicaResponse", "CreateDBInstanceReadReplicaResult"),
@@ -77,8 +71,7 @@ pub(crate) fn instance_answer(
     xml.open(result).open("DBInstance");
     members(world, &mut xml, instance);
     xml.close().close();
-    metadata(&mut xml, request_id);
-    xml.finish()
+    xml.metadata(request_id).finish()
 }
 
 fn members(world: &World, xml: &mut Xml, instance: &Instance) {

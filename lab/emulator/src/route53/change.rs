@@ -1,186 +1,16 @@
-//! Hosted zones and their record sets.
+//! Changes record sets, a whole batch or nothing.
 
 use bytes::Bytes;
 use roxmltree::Node;
 
+use super::invalid;
+use super::xml::{members, parse, parsed, root, text};
+use super::zone::{Alias, Failover, RecordSet, absolute, find};
 use crate::record::Change;
-use crate::route53::{invalid, members, parse, parsed, root, text};
-use crate::wire::{ApiError, ApiResult, Params, Service, Xml, iso};
+use crate::wire::{ApiError, ApiResult, Service, Xml, iso};
 use crate::world::World;
 
-/// Which of two failover records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Failover {
-    Primary,
-    Secondary,
-}
-
-impl Failover {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Primary => "PRIMARY",
-            Self::Secondary => "SECONDARY",
-        }
-    }
-}
-
-/// A resource record set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct RecordSet {
-    /// Ends with a dot once it is in a zone.
-    pub name: String,
-    /// Such as `CNAME`.
-    pub kind: String,
-    /// In seconds.
-    pub ttl: u32,
-    pub values: Vec<String>,
-    pub set_identifier: Option<String>,
-    pub failover: Option<Failover>,
-    pub health_check: Option<String>,
-}
-
-impl RecordSet {
-    /// A CNAME without routing, TTL 60 s.
-    #[must_use]
-    pub fn cname(name: &str, value: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            kind: "CNAME".to_owned(),
-            ttl: 60,
-            values: vec![value.to_owned()],
-            set_identifier: None,
-            failover: None,
-            health_check: None,
-        }
-    }
-
-    /// The primary failover CNAME.
-    #[must_use]
-    pub fn primary(name: &str, value: &str, health_check: &str) -> Self {
-        Self {
-            set_identifier: Some("primary".to_owned()),
-            failover: Some(Failover::Primary),
-            health_check: Some(health_check.to_owned()),
-            ..Self::cname(name, value)
-        }
-    }
-
-    /// The secondary failover CNAME, without a health check.
-    #[must_use]
-    pub fn secondary(name: &str, value: &str) -> Self {
-        Self {
-            set_identifier: Some("secondary".to_owned()),
-            failover: Some(Failover::Secondary),
-            ..Self::cname(name, value)
-        }
-    }
-
-    /// Route 53's order: by the labels from the right, then by type and identifier.
-    fn order(&self) -> (Vec<&str>, &str, &str) {
-        let set = self.set_identifier.as_deref().unwrap_or_default();
-        (labels(&self.name), &self.kind, set)
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-fn labels(name: &str) -> Vec<&str> {
-    name.trim_end_matches('.').rsplit('.').collect()
-}
-
-pub(crate) fn absolute(name: &str) -> String {
-    format!("{}.", name.trim_end_matches('.').to_ascii_lowercase())
-}
-
-#[derive(Debug)]
-pub(crate) struct Zone {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    /// In [`RecordSet::order`].
-    pub(crate) records: Vec<RecordSet>,
-}
-
-impl World {
-    /// Adds a hosted zone.
-    pub fn add_zone(&mut self, id: &str, name: &str, records: impl IntoIterator<Item = RecordSet>) {
-        let mut records: Vec<_> =
-            records.into_iter().map(|record| RecordSet { name: absolute(&record.name), ..record }).collect();
-        records.sort_by(|a, b| a.order().cmp(&b.order()));
-        self.route53.zones.push(Zone { id: id.to_owned(), name: absolute(name), records });
-    }
-
-    /// The record sets of a zone.
-    #[must_use]
-    pub fn records(&self, zone: &str) -> &[RecordSet] {
-        let zones = self.route53.zones.iter();
-        zones.filter(|z| z.id == zone).map(|z| z.records.as_slice()).next().unwrap_or_default()
-    }
-}
-
-fn find<'w>(world: &'w mut World, id: &str) -> ApiResult<&'w mut Zone> {
-    let zone = world.route53.zones.iter_mut().find(|zone| zone.id == id);
-    zone.ok_or_else(|| {
-        let message = format!("No hosted zone found with ID: {id}");
-        ApiError::new(404, "NoSuchHostedZone", message)
-    })
-}
-
-pub(crate) fn list(world: &mut World, id: &str, query: &str) -> ApiResult<Bytes> {
-    let mut params = Params::parse(query.as_bytes());
-    let name = params.take("name").map(|name| absolute(&name));
-    let kind = params.take("type");
-    let identifier = params.take("identifier");
-    let limit = params.take_parsed::<usize>("maxitems")?.unwrap_or(300);
-    params.finish()?;
-    if name.is_none() && kind.is_some() || kind.is_none() && identifier.is_some() {
-        return Err(invalid("The input is not valid: type needs a name, and identifier needs a type."));
-    }
-    if limit == 0 {
-        return Err(invalid("maxItems must be at least 1."));
-    }
-    let limit = limit.min(300);
-    let start = (
-        name.as_deref().map(labels).unwrap_or_default(),
-        kind.as_deref().unwrap_or_default(),
-        identifier.as_deref().unwrap_or_default(),
-    );
-    let zone = find(world, id)?;
-    let mut from = zone.records.iter().skip_while(|r| r.order() < start);
-    let mut xml = Xml::new("ListResourceRecordSetsResponse", Service::Route53.namespace());
-    xml.open("ResourceRecordSets");
-    for record in from.by_ref().take(limit) {
-        write(&mut xml, record);
-    }
-    let next = from.next();
-    xml.close().leaf("IsTruncated", next.is_some());
-    if let Some(next) = next {
-        xml.leaf("NextRecordName", &next.name)
-            .leaf("NextRecordType", &next.kind)
-            .optional("NextRecordIdentifier", next.set_identifier.as_ref());
-    }
-    xml.leaf("MaxItems", limit);
-    Ok(xml.finish())
-}
-
-fn write(xml: &mut Xml, record: &RecordSet) {
-    xml.open("ResourceRecordSet")
-        .leaf("Name", &record.name)
-        .leaf("Type", &record.kind)
-        .optional("SetIdentifier", record.set_identifier.as_ref())
-        .optional("Failover", record.failover.map(Failover::name))
-        .leaf("TTL", record.ttl)
-        .open("ResourceRecords");
-    for value in &record.values {
-        xml.open("ResourceRecord").leaf("Value", value).close();
-    }
-    xml.close().optional("HealthCheckId", record.health_check.as_ref()).close();
-}
-
-pub(crate) fn change(world: &mut World, id: &str, body: &[u8]) -> ApiResult<Bytes> {
+pub(super) fn change(world: &mut World, id: &str, body: &[u8]) -> ApiResult<Bytes> {
     let document = parse(body)?;
     let root = root(&document, "ChangeResourceRecordSetsRequest")?;
     let batch = only(root, "ChangeBatch")?;
@@ -194,7 +24,7 @@ pub(crate) fn change(world: &mut World, id: &str, body: &[u8]) -> ApiResult<Byte
             let part = parts.iter().find(|(part, _)| *part == name);
             part.map(|(_, node)| *node).ok_or_else(|| invalid(format!("Missing field '{name}'")))
         };
-        wanted.push((text(part("Action")?), read(part("ResourceRecordSet")?)?));
+        wanted.push((text(part("Action")?), read(id, part("ResourceRecordSet")?)?));
     }
     let now = iso(world.now);
     let known = |check: &str| world.health_check(check).is_some();
@@ -219,6 +49,16 @@ pub(crate) fn change(world: &mut World, id: &str, body: &[u8]) -> ApiResult<Byte
         done.push(apply(&mut records, id, action, record)?);
     }
     records.sort_by(|a, b| a.order().cmp(&b.order()));
+    for record in &records {
+        let found = |alias: &Alias| records.iter().any(|r| r.name == alias.name && r.kind == record.kind);
+        if let Some(alias) = record.alias.as_ref().filter(|alias| !found(alias)) {
+            return Err(bad_batch(format!(
+                "Tried to create an alias that targets {}, type {} in zone {id}, but the alias target name was not \
+                 found",
+                alias.name, record.kind
+            )));
+        }
+    }
     zone.records = records;
     for change in done {
         world.changed(change);
@@ -291,7 +131,7 @@ fn only<'d, 'i>(node: Node<'d, 'i>, name: &str) -> ApiResult<Node<'d, 'i>> {
     first.ok_or_else(|| invalid(format!("Missing field '{name}'")))
 }
 
-fn read(node: Node<'_, '_>) -> ApiResult<RecordSet> {
+fn read(zone: &str, node: Node<'_, '_>) -> ApiResult<RecordSet> {
     let mut record = RecordSet::cname("", "");
     record.values.clear();
     record.kind.clear();
@@ -330,23 +170,51 @@ fn read(node: Node<'_, '_>) -> ApiResult<RecordSet> {
                     record.values.push(text(only(value, "Value")?).to_owned());
                 }
             }
+            "AliasTarget" => record.alias = Some(read_alias(zone, node)?),
             other => {
                 let what = format!("{other} of a resource record set");
                 return Err(ApiError::not_emulated(what));
             }
         }
     }
-    record.ttl = ttl.ok_or_else(|| invalid("Missing field 'TTL'"))?;
-    if record.name == "." || record.kind.is_empty() || record.values.is_empty() {
-        return Err(invalid("Name, Type and ResourceRecords are required."));
+    if record.name == "." || record.kind.is_empty() {
+        return Err(invalid("Name and Type are required."));
+    }
+    match (&record.alias, ttl) {
+        (None, Some(ttl)) if !record.values.is_empty() => record.ttl = ttl,
+        (Some(_), None) if record.values.is_empty() => record.ttl = 0,
+        _ => {
+            return Err(invalid(
+                "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]] in the record set.",
+            ));
+        }
     }
     if record.failover.is_some() != record.set_identifier.is_some() {
         return Err(invalid(
             "A SetIdentifier goes with a routing policy, and a routing policy with a SetIdentifier.",
         ));
     }
-    if record.kind == "CNAME" && record.values.len() != 1 {
+    if record.kind == "CNAME" && record.alias.is_none() && record.values.len() != 1 {
         return Err(invalid("A CNAME has exactly one value."));
     }
     Ok(record)
+}
+
+fn read_alias(zone: &str, node: Node<'_, '_>) -> ApiResult<Alias> {
+    let (mut target_zone, mut name, mut evaluate) = ("", "", None);
+    for (member, node) in members(node, &["HostedZoneId", "DNSName", "EvaluateTargetHealth"], false)? {
+        match member {
+            "HostedZoneId" => target_zone = text(node),
+            "DNSName" => name = text(node),
+            _ => evaluate = Some(parsed::<bool>(node)?),
+        }
+    }
+    let evaluate_target_health = evaluate.ok_or_else(|| invalid("Missing field 'EvaluateTargetHealth'"))?;
+    if name.is_empty() || target_zone.is_empty() {
+        return Err(invalid("HostedZoneId and DNSName of an AliasTarget are required."));
+    }
+    if target_zone != zone {
+        return Err(ApiError::not_emulated("an alias to something outside the zone"));
+    }
+    Ok(Alias { name: absolute(name), evaluate_target_health })
 }

@@ -1,9 +1,10 @@
 //! What instances go through in time, and what people do to them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::instance::{Instance, Source, StatusInfo, address};
+use super::agent::Task;
+use super::events::RdsEvent;
+use super::instance::{Instance, Source, StatusInfo, address};
 use crate::record::{Actor, Change};
 use crate::world::World;
 
@@ -97,6 +98,25 @@ impl World {
         }
     }
 
+    /// A person restores an instance from a snapshot, at once: as `instance` was, but replicating
+    /// from nobody and created now, so that it is another instance under its name.
+    ///
+    /// # Panics
+    /// If an instance of that name is still there.
+    pub fn console_restore(&mut self, instance: Instance) {
+        assert!(self.instance(&instance.arn()).is_none(), "{} is still there", instance.id);
+        let id = instance.id.clone();
+        self.add(Instance {
+            status: "available".to_owned(),
+            source: None,
+            status_infos: Vec::new(),
+            created: self.now,
+            promoting_since: None,
+            ..instance
+        });
+        self.acting(Actor::Console, |world| world.changed(Change::InstanceCreated { instance: id }));
+    }
+
     /// A person renames an instance, at once.
     pub fn console_rename(&mut self, from: &str, to: &str) {
         if let Some(key) = self.instance(from).map(|i| i.key) {
@@ -134,15 +154,18 @@ impl World {
 
     pub(crate) fn run_promotion(&mut self, key: u64) {
         let Promotion { notice, duration, takes_effect } = self.promotion;
-        let now = self.now;
+        let (now, by_agent) = (self.now, self.performed_by_agent);
         let Some(instance) = self.by_key(key) else {
             return;
         };
         let id = instance.id.clone();
-        if takes_effect {
+        if takes_effect || by_agent {
             instance.promoting_since = Some(now);
         }
         self.changed(Change::PromotionAccepted { instance: id });
+        if by_agent {
+            return self.hand_over(key, Task::Promote);
+        }
         if !takes_effect {
             return;
         }
@@ -160,7 +183,7 @@ impl World {
         });
     }
 
-    fn become_independent(&mut self, key: u64) {
+    pub(super) fn become_independent(&mut self, key: u64) {
         if let Some(instance) = self.by_key(key) {
             instance.promoting_since = None;
             instance.source = None;
@@ -180,6 +203,8 @@ impl World {
         };
         let arn = self.rds.instances[index].arn();
         self.set_replica_lag(&arn, None);
+        self.set_database_connections(&arn, None);
+        self.push_event(RdsEvent::new(&arn, "RDS-EVENT-0003"));
         let gone = self.rds.instances.remove(index);
         self.changed(Change::InstanceDeleted { instance: gone.id.clone() });
         let replicas = self.rds.instances.iter().filter(|i| i.replicates_from(&gone));
@@ -210,9 +235,6 @@ impl World {
         self.changed(Change::Renamed { from: before.id, to: to.to_owned() });
     }
 }
-
-/// The identifiers that ever were.
-pub(crate) type Known = BTreeSet<String>;
 
 fn names(instance: &Instance, id: &str) -> bool {
     if id.starts_with("arn:") {
