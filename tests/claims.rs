@@ -12,9 +12,7 @@ use serde_json::json;
 /// A rig whose invocation died just after the flags were set: moved, announced and not confirmed.
 async fn unconfirmed(variables: &[(&str, &str)]) -> Rig {
     let rig = Rig::new(world_with("storage-full"), variables);
-    rig.emulator.world().on_next("UpdateHealthCheck", |w| w.crash_after_call(0));
-    assert!(tick_until_crash(&rig).await.is_none());
-    rig.emulator.world().no_crash();
+    tick_dies_after(&rig, "UpdateHealthCheck").await;
     assert_eq!(flags(&rig), (true, true, 2));
     assert!(!is_confirmed(&rig));
     rig
@@ -134,9 +132,7 @@ async fn an_order_looks_at_its_claim_after_two_seconds_and_restores_it() {
 async fn an_announced_return_that_was_made_cools_down_though_its_invocation_died() {
     let rig = failed_over("storage-full", &[]).await;
     set_status(&rig, PRIMARY, "available");
-    rig.emulator.world().on_next("UpdateHealthCheck", |w| w.crash_after_call(0));
-    assert!(tick_until_crash(&rig).await.is_none());
-    rig.emulator.world().no_crash();
+    tick_dies_after(&rig, "UpdateHealthCheck").await;
     assert_eq!(flags(&rig), (false, false, 3));
     set_status(&rig, PRIMARY, "storage-full");
     assert_eq!(rig.tick().await.unwrap().reason, "cooldown");

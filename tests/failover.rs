@@ -274,7 +274,7 @@ async fn a_replica_that_is_not_fit_keeps_traffic_where_it_is() {
             w.instance_mut(REPLICA).unwrap().source = Some(Source::Cluster(PRIMARY.to_owned()));
         }),
         ("unknown", |w| {
-            w.faults.standing(On::operation("DescribeDBInstances").target(REPLICA), Fault::Throttle);
+            w.faults.standing(On::operation("DescribeDBInstances").target(REPLICA), Fault::Denied);
         }),
     ];
     for (name, break_it) in breaks {

@@ -74,10 +74,8 @@ async fn a_server_error_that_names_a_version_mismatch_is_no_refusal() {
     for status in [500, 502, 503] {
         let rig = Rig::new(world_with("storage-full"), &[]);
         let code = "HealthCheckVersionMismatch";
-        let fault = Fault::Error { status, code: code.into(), message: "stale".into() };
+        let fault = Fault::AppliedThenError { status, code: code.into(), message: "stale".into() };
         rig.emulator.world().faults.once("UpdateHealthCheck", fault);
-        // The update itself was applied.
-        rig.emulator.world().on_next("UpdateHealthCheck", |w| w.console_set_flags(CHECK, true, true));
         let report = rig.tick().await.unwrap();
         assert_eq!(report.actions, [RouteToSecondary], "{status}: {}", report.message);
         assert_eq!(report.health_check.by, Some("auto"));

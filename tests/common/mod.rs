@@ -178,6 +178,19 @@ pub fn crash_at(rig: &Rig, call: u64, after: bool) {
     if after { world.crash_after_call(call) } else { world.crash_before_call(call) }
 }
 
+/// One tick whose execution environment dies as its next call of this operation has been carried out.
+pub async fn tick_dies_after(rig: &Rig, operation: &'static str) {
+    let (carried_out, died) = tokio::sync::oneshot::channel();
+    let mut world = rig.emulator.world();
+    world.faults.once(operation, emulator::Fault::AppliedThenHang);
+    world.on_next(operation, |_| drop(carried_out));
+    drop(world);
+    tokio::select! {
+        result = rig.tick() => panic!("{operation} was not called: {result:?}"),
+        _ = died => {}
+    }
+}
+
 /// One tick that may be ended by a scripted crash; `None` if it was.
 pub async fn tick_until_crash(rig: &Rig) -> Option<Result<Report, Failure>> {
     let crashed = rig.emulator.crashed();
