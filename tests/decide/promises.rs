@@ -192,7 +192,10 @@ fn to_primary(d: &Decided<'_>, memory: &Memory, version: i64) -> Option<&'static
             "traffic goes back to a primary whose health is not confirmed",
         ),
         (!forced && d.pair.replica.is_some() && !follows(d), "traffic goes back behind a promoted replica"),
-        (!forced && latched, "traffic goes back while a promotion is under way"),
+        (
+            (tick || (!forced && d.pair.replica.is_some())) && latched,
+            "traffic goes back while a promotion is under way",
+        ),
         (!forced && broken_replication(d), "traffic goes back to a primary that nobody follows"),
         (!forced && recreated, "traffic goes back to a primary that was made anew"),
         (!forced && record_is_elsewhere, "traffic goes back where the record does not lead"),
