@@ -313,7 +313,7 @@ impl<'a> Reconciler<'a> {
         else {
             return;
         };
-        let open = memory.unconfirmed(check, self.clock.now()).map(|(tag, made)| (tag, made.confirmed()));
+        let open = check.unconfirmed(memory, self.clock.now()).map(|(tag, made)| (tag, made.confirmed()));
         let Some((tag, made)) = open else { return };
         match self.actor.confirm(tag, &made).await {
             Ok(()) if tag == Tag::Routed => memory.routed = Some(made),

@@ -1,14 +1,16 @@
-//! What RDS's words, the probes and the lag say of an instance: unknown is never down, missing data never zero.
+//! What RDS's words and the probes say of the primary: unknown is never down, and a typo is no outage.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use rds_route53_failover::config::{Config, Policy};
-use rds_route53_failover::health::{Diagnosis, Lag, Role, Trigger, lag, role};
-use rds_route53_failover::memory::{Memory, Promotion};
-use rds_route53_failover::model::{Blind, Cause, Details, Instance, InstanceRef, Probes, Reading, Sample};
+use rds_route53_failover::config::Config;
+use rds_route53_failover::diagnosis::{Diagnosis, was_there};
+use rds_route53_failover::model::{
+    Cause, CheckState, Details, Evidence, HealthCheck, Instance, InstanceRef, Observation, Probes,
+    ReadFailure, Reading, Replication, Source, Symptom,
+};
+use rds_route53_failover::policy::Pair;
 use rds_route53_failover::status::Health::{Healthy, Hold, Unhealthy, Unknown};
 use rds_route53_failover::status::{Health, Status};
 
@@ -116,8 +118,6 @@ proptest! {
     }
 }
 
-// ----------------------------------------------------------------- evidence
-
 fn instance(status: &str) -> Instance {
     Instance {
         status: Status::parse(status),
@@ -125,29 +125,65 @@ fn instance(status: &str) -> Instance {
         created: None,
         multi_az: false,
         endpoint: None,
+        replication: Replication::Normal,
+        replicas: Vec::new(),
         details: Details::default(),
     }
 }
 
-/// A policy with three probes.
-fn policy(variables: &[(&str, &str)]) -> Policy {
+/// A pair with three probes.
+fn pair(variables: &[(&str, &str)]) -> Pair {
     let standard = [
         ("PRIMARY_DB_INSTANCE_IDENTIFIER", "orders-primary"),
+        ("FAILOVER_DB_INSTANCE_IDENTIFIER", "orders-replica"),
         ("ROUTE53_HEALTH_CHECK_ID", "check"),
         ("HEALTH_ENDPOINTS", "tcp://a:1,tcp://b:1,tcp://c:1"),
     ];
     let all = [&standard, variables].concat();
     let lookup = |name: &str| all.iter().rfind(|(it, _)| *it == name).map(|(_, v)| (*v).to_owned());
-    Config::load(lookup).unwrap().policy
+    Config::load(lookup).unwrap().pair
+}
+
+fn look(primary: Option<Reading<Instance>>, answered: Option<usize>) -> Observation {
+    let check =
+        HealthCheck { state: CheckState::Normal, version: 1, not_updatable: None, children: Vec::new() };
+    Observation {
+        primary,
+        replica: None,
+        check: Reading::Known(check),
+        probes: answered.map(|answered| Probes { answered, asked: 3 }),
+        secondary: None,
+        memory: Evidence::NotRead,
+        switch_is_fresh: true,
+        lag: Evidence::NotRead,
+        multi_az_failover: Evidence::NotRead,
+        deletion: Evidence::NotRead,
+        record: Evidence::NotRead,
+        connections: Evidence::NotRead,
+    }
 }
 
 fn diagnose(primary: &Reading<Instance>, answered: Option<usize>, variables: &[(&str, &str)]) -> Diagnosis {
-    let probes = answered.map(|answered| Probes { answered, asked: 3 });
-    Diagnosis::of(primary, probes, &policy(variables))
+    Diagnosis::of(&look(Some(primary.clone()), answered), &pair(variables))
 }
 
 fn unknown(cause: Cause) -> Reading<Instance> {
-    Reading::Unknown(Blind { cause, detail: "why".to_owned() })
+    Reading::Unknown(failure(cause))
+}
+
+fn failure(cause: Cause) -> ReadFailure {
+    ReadFailure { cause, detail: "why".to_owned() }
+}
+
+/// The primary is missing, RDS says this of its deletion, and the replica names this as its source.
+fn missing(deletion: Evidence<Option<jiff::Timestamp>>, named: Option<&str>) -> Observation {
+    let source = |id: &str| Source::Instance(InstanceRef { identifier: id.to_owned(), region: None });
+    let replica = named.map(|id| Reading::Known(Instance { source: Some(source(id)), ..instance("available") }));
+    Observation { deletion, replica, ..look(Some(Reading::Missing), None) }
+}
+
+fn deleted() -> Evidence<Option<jiff::Timestamp>> {
+    Evidence::Read(Some("2026-01-31T12:00:00Z".parse().unwrap()))
 }
 
 const FAILOVER: &[(&str, &str)] = &[("ON_PRIMARY_UNREACHABLE", "failover")];
@@ -171,7 +207,7 @@ fn an_unreachable_region_counts_only_where_configured_and_only_with_failing_prob
             let down = cause == Cause::Unreachable && matches!(answered, Some(0 | 1));
             let expected = if down { Unhealthy } else { Unknown };
             assert_eq!(diagnosis.health(), expected, "{cause:?} {answered:?}");
-            assert_eq!(diagnosis == Diagnosis::Unhealthy(Trigger::Unreachable), down);
+            assert_eq!(diagnosis == Diagnosis::Unhealthy(Symptom::Unreachable), down);
         }
     }
 }
@@ -192,19 +228,54 @@ fn a_database_that_serves_is_not_down_whatever_rds_says() {
         }
         assert_eq!(diagnose(&reading, None, &[]).health(), *health, "{text}");
     }
-    assert_eq!(diagnose(&Reading::Missing, Some(2), &[]).health(), Hold);
+    let serving = Observation { probes: Some(Probes { answered: 2, asked: 3 }), ..missing(deleted(), None) };
+    assert_eq!(Diagnosis::of(&serving, &pair(&[])).health(), Hold);
 }
 
 #[test]
 fn what_is_wrong_has_the_word_that_promote_on_uses() {
-    let trigger = |reading, answered| {
-        let diagnosis = diagnose(&reading, answered, FAILOVER);
-        diagnosis.trigger().unwrap_or_else(|| panic!("{diagnosis}")).as_str().to_owned()
+    let word = |diagnosis: Diagnosis| {
+        diagnosis.symptom().unwrap_or_else(|| panic!("{diagnosis}")).as_str().to_owned()
     };
-    assert_eq!(trigger(Reading::Missing, None), "missing");
-    assert_eq!(trigger(Reading::Known(instance("available")), Some(0)), "unresponsive");
-    assert_eq!(trigger(Reading::Known(instance("Storage_Full")), Some(0)), "storage-full");
-    assert_eq!(trigger(unknown(Cause::Unreachable), Some(0)), "unreachable");
+    let symptom = |reading, answered| word(diagnose(&reading, answered, FAILOVER));
+    assert_eq!(word(Diagnosis::of(&missing(deleted(), None), &pair(&[]))), "missing");
+    assert_eq!(symptom(Reading::Known(instance("available")), Some(0)), "unresponsive");
+    assert_eq!(symptom(Reading::Known(instance("Storage_Full")), Some(0)), "storage-full");
+    assert_eq!(symptom(unknown(Cause::Unreachable), Some(0)), "unreachable");
+}
+
+#[test]
+fn a_missing_primary_is_down_only_where_something_shows_that_it_was_there() {
+    let diagnosis = |seen: &Observation| Diagnosis::of(seen, &pair(&[]));
+    let down = Diagnosis::Unhealthy(Symptom::Missing);
+    assert_eq!(diagnosis(&missing(deleted(), None)), down);
+    assert_eq!(diagnosis(&missing(Evidence::Read(None), Some("orders-primary"))), down);
+    for unproven in [
+        missing(Evidence::Read(None), None),
+        missing(Evidence::NotRead, None),
+        missing(Evidence::Unreadable(failure(Cause::Denied)), None),
+        missing(Evidence::Read(None), Some("billing")),
+    ] {
+        assert!(!was_there(&unproven, &pair(&[])));
+        let found = diagnosis(&unproven);
+        assert_eq!((found.clone(), found.health()), (Diagnosis::NotFound, Hold));
+        assert!(found.to_string().contains("check the identifier"), "{found}");
+    }
+}
+
+#[test]
+fn a_primary_outside_rds_is_judged_by_its_probes_alone() {
+    let outside = pair(&[
+        ("PRIMARY_DB_INSTANCE_IDENTIFIER", ""),
+        ("FAILOVER_DB_INSTANCE_IDENTIFIER", ""),
+        ("PRIMARY_NAME", "orders"),
+    ]);
+    let diagnosis = |answered| Diagnosis::of(&look(None, answered), &outside);
+    for answered in [1, 2, 3] {
+        assert_eq!(diagnosis(Some(answered)), Diagnosis::Healthy(None), "of a cluster's nodes one leads");
+    }
+    assert_eq!(diagnosis(Some(0)), Diagnosis::Unhealthy(Symptom::Unresponsive));
+    assert_eq!(diagnosis(None).health(), Unknown, "probes that were never asked say nothing");
 }
 
 #[test]
@@ -219,122 +290,5 @@ fn an_override_counts_for_its_status_alone() {
         ("another", Hold),
     ] {
         assert_eq!(diagnose(&Reading::Known(instance(text)), None, &overrides).health(), health, "{text}");
-    }
-}
-
-#[test]
-fn a_replica_that_stands_alone_is_promoted_once_it_is_available() {
-    let id = |identifier: &str| InstanceRef { identifier: identifier.to_owned(), region: None };
-    let sent = Promotion { version: 7, at: now(), instance: "orders-replica".to_owned() };
-    let memory = Memory { promoted: Some(sent), ..Memory::default() };
-    let role = |status, memory: Option<&Memory>| {
-        let alone = Reading::Known(instance(status));
-        role(&alone, &id("orders-replica"), &id("orders-primary"), memory, Some(7), now())
-    };
-    assert_eq!(role("available", None), Role::Promoted);
-    assert_eq!(role("available", Some(&memory)), Role::Promoted);
-    assert_eq!(role("backing-up", Some(&memory)), Role::Promoting);
-    assert_eq!(role("backing-up", None), Role::Other);
-}
-
-// ---------------------------------------------------------------------- lag
-
-fn now() -> Timestamp {
-    "2026-01-31T12:00:00Z".parse().unwrap()
-}
-
-fn ago(seconds: i64) -> Timestamp {
-    now() - SignedDuration::from_secs(seconds)
-}
-
-/// The lag by samples of (seconds ago, value), where the outage was first seen so many seconds ago.
-fn lag_of(samples: &[(i64, f64)], seen: i64) -> Result<Lag, String> {
-    let samples: Vec<_> =
-        samples.iter().map(|(age, seconds)| Sample { at: ago(*age), seconds: *seconds }).collect();
-    lag(&samples, ago(seen), now())
-}
-
-fn seconds(samples: &[(i64, f64)], seen: i64) -> Option<f64> {
-    lag_of(samples, seen).ok().map(|lag| lag.seconds)
-}
-
-#[test]
-fn no_sample_is_an_unknown_lag_and_not_zero() {
-    assert!(lag_of(&[], 0).is_err());
-    assert!(lag_of(&[(60, f64::NAN)], 0).is_err());
-    assert!(lag_of(&[(60, f64::INFINITY)], 0).is_err());
-    assert!(lag_of(&[(60, f64::NEG_INFINITY)], 0).is_err());
-}
-
-#[test]
-fn a_sample_of_a_quarter_of_an_hour_is_the_last_that_counts() {
-    assert_eq!(seconds(&[(900, 1.0)], 0), Some(1.0));
-    assert_eq!(lag_of(&[(900, 1.0)], 0).unwrap().age, SignedDuration::from_secs(900));
-    let stale = lag_of(&[(901, 1.0)], 0).unwrap_err();
-    assert!(stale.contains(&ago(901).to_string()), "{stale}");
-}
-
-#[test]
-fn replication_that_does_not_run_is_an_unknown_lag_and_not_zero() {
-    assert!(lag_of(&[(120, -1.0), (60, -1.0)], 0).is_err());
-    // It had stopped before the outage: what it was long before says nothing of what is lost.
-    assert!(lag_of(&[(600, 0.0), (120, -1.0), (30, -1.0)], 30).is_err());
-}
-
-#[test]
-fn a_lag_that_climbs_since_the_primary_died_is_not_the_data_at_stake() {
-    // PostgreSQL: a second each second.
-    assert_eq!(seconds(&[(360, 0.5), (240, 60.0), (120, 180.0), (60, 240.0)], 240), Some(0.5));
-    // MySQL: replication stops with the primary.
-    assert_eq!(seconds(&[(360, 2.0), (240, -1.0), (60, -1.0)], 240), Some(2.0));
-}
-
-#[test]
-fn a_lag_that_grew_faster_than_time_is_believed() {
-    assert_eq!(seconds(&[(360, 0.5), (60, 900.0)], 240), Some(900.0));
-    // Just what the clock explains, and a little more.
-    assert_eq!(seconds(&[(360, 0.5), (60, 305.5)], 240), Some(0.5));
-    assert_eq!(seconds(&[(360, 0.5), (60, 305.6)], 240), Some(305.6));
-}
-
-#[test]
-fn a_lag_that_was_high_before_the_outage_stays_high() {
-    assert_eq!(seconds(&[(360, 400.0), (240, 460.0)], 240), Some(400.0));
-    // Caught up meanwhile: the replica has replayed all it has got.
-    assert_eq!(seconds(&[(360, 400.0), (60, 3.0)], 240), Some(3.0));
-}
-
-#[test]
-fn a_lag_that_did_not_climb_is_as_old_as_its_newest_sample() {
-    assert_eq!(lag_of(&[(360, 3.0), (60, 3.0)], 240).unwrap().age, SignedDuration::from_secs(60));
-}
-
-#[test]
-fn a_sample_within_a_tick_before_detection_is_of_the_outage_already() {
-    assert_eq!(seconds(&[(290, 40.0), (181, 0.0), (60, 120.0)], 120), Some(0.0));
-    assert_eq!(seconds(&[(290, 40.0), (180, 0.0), (60, 120.0)], 120), Some(40.0));
-}
-
-proptest! {
-    #[test]
-    fn a_known_lag_is_a_fresh_and_usable_sample(
-        ages in prop::collection::vec((-60_i64..2000, -2.0_f64..1000.0), 0..20),
-        seen in 0_i64..5000,
-    ) {
-        let mut samples = ages;
-        samples.sort_by_key(|(age, _)| std::cmp::Reverse(*age));
-        if let Ok(Lag { seconds, age }) = lag_of(&samples, seen) {
-            prop_assert!(seconds >= 0.0 && age <= SignedDuration::from_mins(15));
-            prop_assert!(samples.contains(&(age.as_secs(), seconds)));
-        }
-    }
-
-    #[test]
-    fn no_time_is_too_far_for_the_lag(detected in any::<i64>(), at in any::<i64>(), now in any::<i64>()) {
-        let time = |second: i64| {
-            Timestamp::from_second(second % 400_000_000_000).unwrap_or(if second < 0 { Timestamp::MIN } else { Timestamp::MAX })
-        };
-        let _ = lag(&[Sample { at: time(at), seconds: 1.0 }], time(detected), time(now));
-        let _ = lag(&[Sample { at: Timestamp::MIN, seconds: 1.0 }], Timestamp::MIN, Timestamp::MAX);
     }
 }
