@@ -282,8 +282,9 @@ fn contradictions(
         if let Symptom::Status(status) = symptom
             && policy.health_of(status) != Health::Unhealthy
         {
+            let shown = shown(status.as_str());
             faults.push(format!(
-                "{PROMOTE_ON} holds `{status}`, which counts as {}, so it never leads to a promotion: remove it, or add `{status}=unhealthy` to {STATUS_OVERRIDES}{}",
+                "{PROMOTE_ON} holds `{shown}`, which counts as {}, so it never leads to a promotion: remove it, or add `{shown}=unhealthy` to {STATUS_OVERRIDES}{}",
                 policy.health_of(status).as_str(),
                 nearest_hint(status)
             ));
@@ -310,6 +311,8 @@ pub fn nearest(status: &Status) -> Option<&'static Status> {
     let Status::Unrecognised(text) = status else { return None };
     Status::ALL
         .iter()
+        // Comparing takes the product of both lengths.
+        .filter(|known| text.len().abs_diff(known.as_str().len()) <= known.as_str().len() / 3)
         .map(|known| (strsim::damerau_levenshtein(known.as_str(), text), known))
         .filter(|(distance, known)| *distance <= known.as_str().len() / 3)
         .min_by_key(|(distance, _)| *distance)
@@ -327,7 +330,8 @@ fn warnings(policy: &Policy, promote_on_is_set: bool) -> Vec<String> {
     }
     for status in policy.overrides.keys().filter(|status| matches!(status, Status::Unrecognised(_))) {
         warnings.push(format!(
-            "{STATUS_OVERRIDES} holds `{status}`, a status that RDS does not document: if it is a typo, it has no effect{}",
+            "{STATUS_OVERRIDES} holds `{}`, a status that RDS does not document: if it is a typo, it has no effect{}",
+            shown(status.as_str()),
             nearest_hint(status)
         ));
     }

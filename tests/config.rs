@@ -253,7 +253,10 @@ fn a_value_that_makes_no_sense_is_named_with_what_it_may_be() {
             ],
         ),
         ("HOSTED_ZONE_ID", &["/hostedzone/", "Z 1", "orders.example"]),
-        ("RECORD_NAME", &[".", "localhost", "db orders.example", "db..example.com", "-db.example.com", "a.*.example.com"]),
+        (
+            "RECORD_NAME",
+            &[".", "localhost", "db orders.example", "db..example.com", "-db.example.com", "a.*.example.com"],
+        ),
     ];
     let named: Vec<_> = bad.iter().map(|(name, _)| *name).collect();
     assert_eq!(named, DEFAULTS.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "every variable");
@@ -303,7 +306,8 @@ fn all_that_is_wrong_is_reported_together() {
     let mut named: Vec<_> = faults.iter().map(|fault| fault.split(' ').next().unwrap()).collect();
     named.sort_unstable();
     // A primary has one name or the other.
-    let mut all: Vec<_> = DEFAULTS.iter().map(|(name, _)| *name).filter(|name| *name != "PRIMARY_NAME").collect();
+    let mut all: Vec<_> =
+        DEFAULTS.iter().map(|(name, _)| *name).filter(|name| *name != "PRIMARY_NAME").collect();
     all.sort_unstable();
     assert_eq!(named, all, "each variable once: {faults:#?}");
     let lookup = |name: &str| (name == "MODE").then(|| "x".to_owned());
@@ -327,8 +331,11 @@ fn what_is_required_has_no_default() {
 #[test]
 fn an_empty_variable_is_an_unset_one() {
     // A template that passes every parameter passes the unset ones empty.
-    let empty: Vec<_> =
-        DEFAULTS.iter().filter(|(_, default)| !default.starts_with("required")).map(|(name, _)| (*name, "")).collect();
+    let empty: Vec<_> = DEFAULTS
+        .iter()
+        .filter(|(_, default)| !default.starts_with("required"))
+        .map(|(name, _)| (*name, ""))
+        .collect();
     assert_eq!(format!("{:?}", loaded(&empty)), format!("{:?}", loaded(&[])));
     let blank: Vec<_> = empty.iter().map(|(name, _)| (*name, " \t")).collect();
     assert_eq!(format!("{:?}", loaded(&blank)), format!("{:?}", loaded(&[])));
@@ -350,10 +357,7 @@ fn the_primary_is_never_its_own_replica() {
     }
     // The same name in another region is another instance.
     let elsewhere = arn("eu-west-1", "orders-primary");
-    assert_eq!(
-        loaded(&[(REPLICA.0, &elsewhere)]).config.pair.replica.unwrap().region.as_deref(),
-        Some("eu-west-1")
-    );
+    assert_eq!(loaded(&[(REPLICA.0, &elsewhere)]).pair.replica.unwrap().region.as_deref(), Some("eu-west-1"));
 }
 
 #[test]
@@ -476,7 +480,9 @@ fn an_endpoint_may_be_an_address_of_either_family() {
 
 #[test]
 fn a_primary_outside_rds_has_a_name_and_probes_and_nothing_of_rds() {
-    let outside = |variables: Variables| load(&[&[(PRIMARY.0, ""), ("PRIMARY_NAME", "orders"), ENDPOINTS], variables].concat());
+    let outside = |variables: Variables| {
+        load(&[&[(PRIMARY.0, ""), ("PRIMARY_NAME", "orders"), ENDPOINTS], variables].concat())
+    };
     let config = outside(&[]).unwrap();
     assert_eq!(config.pair.primary, Primary::Probed { name: "orders".to_owned() });
     assert_eq!(config.pair.policy.quorum, 1, "of a cluster's nodes one leads");
@@ -484,7 +490,14 @@ fn a_primary_outside_rds_has_a_name_and_probes_and_nothing_of_rds() {
     let chosen = outside(&[("FAILBACK", "auto"), ("HEALTH_ENDPOINT_QUORUM", "majority")]).unwrap();
     assert_eq!((chosen.pair.policy.failback, chosen.pair.policy.quorum), (Failback::Auto, 2));
     // What a template passes by default asks for nothing.
-    assert!(outside(&[("PROMOTE_REPLICA", "false"), ("FENCE_PRIMARY", "off"), ("ON_PRIMARY_UNREACHABLE", "hold")]).is_ok());
+    assert!(
+        outside(&[
+            ("PROMOTE_REPLICA", "false"),
+            ("FENCE_PRIMARY", "off"),
+            ("ON_PRIMARY_UNREACHABLE", "hold")
+        ])
+        .is_ok()
+    );
 
     for of_rds in [
         PRIMARY,
@@ -498,7 +511,10 @@ fn a_primary_outside_rds_has_a_name_and_probes_and_nothing_of_rds() {
     ] {
         let faults = outside(&[of_rds]).unwrap_err();
         assert_eq!(faults.len(), 1, "{faults:#?}");
-        assert!(faults[0].starts_with(&format!("{} holds", of_rds.0)) && faults[0].contains("PRIMARY_NAME"), "{faults:?}");
+        assert!(
+            faults[0].starts_with(&format!("{} holds", of_rds.0)) && faults[0].contains("PRIMARY_NAME"),
+            "{faults:?}"
+        );
     }
     let unprobed = outside(&[("HEALTH_ENDPOINTS", "")]).unwrap_err();
     assert!(unprobed[0].contains("HEALTH_ENDPOINTS"), "{unprobed:?}");
@@ -534,7 +550,12 @@ fn a_password_in_an_endpoint_is_refused_and_shown_nowhere() {
         let fault = fault(&[(name, "https://user:pw@h.example/")]);
         assert!(!fault.contains("pw"), "{fault}");
     }
-    let contradiction = load(&[(PRIMARY.0, ""), ("PRIMARY_NAME", "orders"), ENDPOINTS, (REPLICA.0, "https://user:pw@h.example/")]);
+    let contradiction = load(&[
+        (PRIMARY.0, ""),
+        ("PRIMARY_NAME", "orders"),
+        ENDPOINTS,
+        (REPLICA.0, "https://user:pw@h.example/"),
+    ]);
     let faults = contradiction.unwrap_err().join(" ");
     assert!(!faults.contains("pw"), "{faults}");
 }
@@ -568,6 +589,9 @@ fn a_typo_in_a_status_names_the_nearest_that_rds_documents() {
 #[test]
 fn a_record_may_be_a_wildcard_and_a_host_may_have_underscores() {
     let zone = ("HOSTED_ZONE_ID", "Z1");
-    assert_eq!(loaded(&[zone, ("RECORD_NAME", "*.db.example.com")]).pair.record_name.as_deref(), Some("*.db.example.com"));
+    assert_eq!(
+        loaded(&[zone, ("RECORD_NAME", "*.db.example.com")]).pair.record_name.as_deref(),
+        Some("*.db.example.com")
+    );
     assert!(load(&[("HEALTH_ENDPOINTS", "tcp://db_1.internal.example.:5432")]).is_ok());
 }

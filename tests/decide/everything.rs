@@ -1,15 +1,17 @@
 //! The rules over everything: each class of evidence with each other, all orders, all policies that matter.
 //!
 //! Evidence that is read on demand is branched on where it is asked for, as the function reads it; what is never
-//! asked for in a case can't change it. Only what can't be together is left out: a replica of a primary outside RDS, a
-//! fence without promotion, a promotion without a replica, tags that claim the version of a check that is not forced.
+//! asked for in a case can't change it. Left out is what can't be together (a replica of a primary outside RDS, a fence
+//! without promotion, a promotion without a replica, a claim to the version of a check that is not forced), and what the
+//! state of the check makes idle: the ways back on a normal check, the secondary's answers on a forced one. `total.rs`
+//! mixes those at random.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use jiff::SignedDuration;
 use rds_route53_failover::decide::{
-    Case, Code, Decision, Effect, Order, Rule, Section, Streak, UNREADABLE, decide,
+    Case, Check, Code, Decision, Effect, Order, Rule, Section, Streak, UNREADABLE, decide,
 };
 use rds_route53_failover::diagnosis::Diagnosis;
 use rds_route53_failover::memory::{By, Memory, Move, Pause, Sent};
@@ -201,7 +203,7 @@ fn orders() -> Vec<Order> {
 }
 
 /// All that the tags may say of a check in this state.
-fn memories(state: Option<CheckState>, fenced: bool) -> Vec<Memory> {
+fn memories(state: Option<CheckState>, fenced: bool) -> Vec<Evidence<Memory>> {
     let forced = state == Some(CheckState::ForcedUnhealthy);
     let lapsed = Move { until: Some(ago(1)), ..announced(VERSION, ago(16)) };
     let routed: Vec<Option<Move>> = if forced {
@@ -215,7 +217,12 @@ fn memories(state: Option<CheckState>, fenced: bool) -> Vec<Memory> {
         vec![None, Some(announced(VERSION + 1, ago(1)))]
     } else {
         let cooling = moved(VERSION, ago(9));
-        vec![None, Some(moved(VERSION, ago(10))), Some(Move { until: Some(ago(1)), ..cooling.clone() }), Some(cooling)]
+        vec![
+            None,
+            Some(moved(VERSION, ago(10))),
+            Some(Move { until: Some(ago(1)), ..cooling.clone() }),
+            Some(cooling),
+        ]
     };
     let other_version = |sent: Sent| Sent { version: VERSION - 2, ..sent };
     let promoted = [
@@ -223,27 +230,30 @@ fn memories(state: Option<CheckState>, fenced: bool) -> Vec<Memory> {
         Some(request(REPLICA, ago(1))),
         Some(request(REPLICA, ago(60))),
         Some(other_version(request(REPLICA, ago(1)))),
-        Some(other_version(request(REPLICA, ago(60)))),
         Some(request("billing", ago(60))),
     ];
     let mut fences = vec![None];
     if fenced && forced {
         fences.extend([Some(request(PRIMARY, ago(1))), Some(request(PRIMARY, ago(60)))]);
     }
-    let pauses = [None, Some(Pause { until: None, reason: String::new() }), Some(Pause { until: Some(now()), reason: String::new() })];
+    let pause = |until| Some(Pause { until, reason: String::new() });
+    let mut pauses = vec![None, pause(None)];
+    if !forced {
+        pauses.push(pause(Some(now())));
+    }
     let mut all = Vec::new();
     for routed in &routed {
         for returned in &returned {
             for promoted in &promoted {
                 for fenced in &fences {
                     for pause in &pauses {
-                        all.push(Memory {
+                        all.push(Evidence::Read(Memory {
                             routed: routed.clone(),
                             returned: returned.clone(),
                             promoted: promoted.clone(),
                             fenced: fenced.clone(),
                             pause: pause.clone(),
-                        });
+                        }));
                     }
                 }
             }
@@ -265,7 +275,7 @@ struct Explorer<'a> {
     order: Order,
     streak: &'a Streak,
     diagnosis: &'a Diagnosis,
-    memories: &'a [Memory],
+    memories: &'a mut [Evidence<Memory>],
     found: &'a mut Found,
 }
 
@@ -282,7 +292,7 @@ impl Explorer<'_> {
     fn judge(&mut self, rule: &'static Rule, seen: &Observation) {
         self.found.cases += 1;
         self.found.reached.insert(name(rule));
-        let Self { pair, order, streak, diagnosis, .. } = *self;
+        let (pair, order, streak, diagnosis) = (self.pair, self.order, self.streak, self.diagnosis);
         let context = || format!("{} for {order:?}: {seen:#?}", rule.code);
         assert_ne!(rule.code, Code::NoRuleApplies, "{}", context());
         if let Some(promise) = broken(&Decided { rule, seen, pair, order, streak, diagnosis }) {
@@ -297,10 +307,10 @@ impl Explorer<'_> {
                 assert_eq!(seen.memory, Evidence::NotRead, "asked for twice");
                 seen.memory = Evidence::Unreadable(unreadable());
                 self.explore(seen);
-                let memories = self.memories;
-                for memory in memories {
-                    seen.memory = Evidence::Read(memory.clone());
+                for index in 0..self.memories.len() {
+                    std::mem::swap(&mut seen.memory, &mut self.memories[index]);
                     self.explore(seen);
+                    std::mem::swap(&mut seen.memory, &mut self.memories[index]);
                 }
                 seen.memory = Evidence::NotRead;
             }
@@ -313,7 +323,13 @@ impl Explorer<'_> {
             Need::Lag => {
                 let sample = |seconds| Evidence::Read(vec![Sample { at: ago(6), seconds }]);
                 assert_eq!(seen.lag, Evidence::NotRead, "asked for twice");
-                for lag in [Evidence::Unreadable(unreadable()), Evidence::Read(Vec::new()), sample(-1.0), sample(0.5), sample(61.0)] {
+                for lag in [
+                    Evidence::Unreadable(unreadable()),
+                    Evidence::Read(Vec::new()),
+                    sample(-1.0),
+                    sample(0.5),
+                    sample(61.0),
+                ] {
                     seen.lag = lag;
                     self.explore(seen);
                 }
@@ -321,7 +337,12 @@ impl Explorer<'_> {
             }
             Need::MultiAzFailover => {
                 assert_eq!(seen.multi_az_failover, Evidence::NotRead, "asked for twice");
-                for events in [Evidence::Unreadable(unreadable()), Evidence::Read(None), Evidence::Read(Some(ago(1))), Evidence::Read(Some(ago(3)))] {
+                for events in [
+                    Evidence::Unreadable(unreadable()),
+                    Evidence::Read(None),
+                    Evidence::Read(Some(ago(1))),
+                    Evidence::Read(Some(ago(3))),
+                ] {
                     seen.multi_az_failover = events;
                     self.explore(seen);
                 }
@@ -329,8 +350,14 @@ impl Explorer<'_> {
             }
             Need::Record => {
                 assert_eq!(seen.record, Evidence::NotRead, "asked for twice");
-                let record = |target: &str| Evidence::Read(Some(PrimaryRecord { targets: vec![target.to_owned()] }));
-                for found in [Evidence::Unreadable(unreadable()), Evidence::Read(None), record("old.example"), record(ENDPOINT)] {
+                let record =
+                    |target: &str| Evidence::Read(Some(PrimaryRecord { targets: vec![target.to_owned()] }));
+                for found in [
+                    Evidence::Unreadable(unreadable()),
+                    Evidence::Read(None),
+                    record("old.example"),
+                    record(ENDPOINT),
+                ] {
                     seen.record = found;
                     self.explore(seen);
                 }
@@ -338,7 +365,9 @@ impl Explorer<'_> {
             }
             Need::Connections => {
                 assert_eq!(seen.connections, Evidence::NotRead, "asked for twice");
-                for open in [Evidence::Unreadable(unreadable()), Evidence::Read(None), Evidence::Read(Some(3.0))] {
+                for open in
+                    [Evidence::Unreadable(unreadable()), Evidence::Read(None), Evidence::Read(Some(3.0))]
+                {
                     seen.connections = open;
                     self.explore(seen);
                 }
@@ -350,8 +379,7 @@ impl Explorer<'_> {
 
 /// A row: some codes have one for a normal check and one for a forced one.
 fn name(rule: &Rule) -> (Code, bool) {
-    let forced = Section::ALL[2..].iter().flat_map(|section| section.rules());
-    (rule.code, forced.into_iter().any(|row| row.code == rule.code && row.check == rule.check))
+    (rule.code, rule.check == Check::Normal)
 }
 
 /// The classes of one primary with everything else.
@@ -369,8 +397,9 @@ fn everything_with(primary: Class, found: &mut Found) {
                     let outside = scene.seen.primary.is_none();
                     let impossible = (outside && scene.pair.replica.is_some())
                         || (scene.pair.policy.promote && scene.pair.replica.is_none())
-                        // Where traffic is on the secondary already, its probes decide nothing.
-                        || (check.0 == "forced" && secondary.0 == "silent");
+                        || (check.0 == "normal" && policy.0.contains("FAILBACK"))
+                        || (check.0 == "normal" && policy.0.contains("fence"))
+                        || (check.0 == "forced" && secondary.0 != "silent");
                     if !impossible {
                         everything_of(scene, found);
                     }
@@ -382,9 +411,10 @@ fn everything_with(primary: Class, found: &mut Found) {
 
 fn everything_of(scene: Scene, found: &mut Found) {
     let state = scene.seen.check.known().map(|check| check.state);
-    let memories = memories(state, scene.pair.policy.fence);
+    let mut memories = memories(state, scene.pair.policy.fence);
     let diagnosis = scene.diagnosis();
-    for observations in 1..=3 {
+    // Once, and confirmed.
+    for observations in [1, 3] {
         let scene = scene.clone().observed(observations);
         let streak = scene.streak();
         let mut seen = Observation {
@@ -397,7 +427,7 @@ fn everything_of(scene: Scene, found: &mut Found) {
         };
         for order in orders() {
             let pair = &scene.pair;
-            let (streak, diagnosis, memories) = (&streak, &diagnosis, &memories[..]);
+            let (streak, diagnosis, memories) = (&streak, &diagnosis, &mut memories[..]);
             Explorer { pair, order, streak, diagnosis, memories, found }.explore(&mut seen);
         }
     }
@@ -426,13 +456,20 @@ fn whatever_is_seen_and_asked_one_row_decides_and_no_promise_is_broken() {
     println!("{cases} cases, {} rows", reached.len());
     let rows: BTreeSet<_> =
         Section::ALL.iter().flat_map(|section| section.rules()).chain(UNREADABLE).map(name).collect();
-    assert_eq!(rows.difference(&reached).collect::<Vec<_>>(), Vec::<&(Code, bool)>::new(), "rows never reached");
-    let changes = [Change::RouteToSecondary, Change::PromoteReplica, Change::FencePrimary, Change::RouteToPrimary];
+    assert_eq!(
+        rows.difference(&reached).collect::<Vec<_>>(),
+        Vec::<&(Code, bool)>::new(),
+        "rows never reached"
+    );
+    let changes =
+        [Change::RouteToSecondary, Change::PromoteReplica, Change::FencePrimary, Change::RouteToPrimary];
     for change in changes {
-        assert!(Section::ALL.iter().flat_map(|it| it.rules()).any(|rule| rule.effect == Effect::Change(change)));
+        assert!(
+            Section::ALL.iter().flat_map(|it| it.rules()).any(|rule| rule.effect == Effect::Change(change))
+        );
     }
     // Fewer, and a class has lost its meaning.
-    assert!(cases > 3_000_000, "{cases} cases");
+    assert!(cases > 2_000_000, "{cases} cases");
 }
 
 #[test]

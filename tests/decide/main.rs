@@ -68,10 +68,7 @@ fn table() -> Vec<(&'static str, Scene)> {
         ("paused", Scene::with("failed").paused()),
         ("unconfirmed", Scene::with("failed").observed(2)),
         ("multi-az-failover", grey().but(|s| s.seen.multi_az_failover = Evidence::Read(Some(ago(1))))),
-        (
-            "cooldown",
-            Scene::with("failed").but(|s| s.memory().returned = Some(moved(VERSION, ago(9)))),
-        ),
+        ("cooldown", Scene::with("failed").but(|s| s.memory().returned = Some(moved(VERSION, ago(9))))),
         ("replica-not-fit", Scene::with("failed").but(|s| s.seen.replica = Some(Reading::Missing))),
         ("secondary-unreachable", Scene::with("failed").secondary(0)),
         ("no-replica-to-promote", Scene::with("failed").set(&[ALONE]).order(PROMOTION)),
@@ -93,8 +90,7 @@ fn table() -> Vec<(&'static str, Scene)> {
         ("primary-still-available", auto("available").order(FORCED_PROMOTION)),
         (
             "failback-in-progress",
-            Scene::promoting("failed")
-                .but(|s| s.memory().returned = Some(announced(VERSION + 1, ago(14)))),
+            Scene::promoting("failed").but(|s| s.memory().returned = Some(announced(VERSION + 1, ago(14)))),
         ),
         (
             "replica-not-ready",
@@ -250,7 +246,11 @@ fn a_promotion_latches_though_the_replica_is_configured_no_more() {
 #[test]
 fn replication_that_ended_for_its_own_reason_promotes_nothing_and_keeps_traffic() {
     let broken = |s: &mut Scene| s.replica().replication = Replication::Broken("terminated".to_owned());
-    assert_eq!(Scene::with("failed").but(broken).code(), "primary-unhealthy", "reads are better than nothing");
+    assert_eq!(
+        Scene::with("failed").but(broken).code(),
+        "primary-unhealthy",
+        "reads are better than nothing"
+    );
     assert_eq!(Scene::promoting("failed").but(broken).code(), "lag-unknown", "though the last lag was 0.5 s");
     assert_eq!(Scene::moved(By::Auto, "available").but(broken).code(), "replica-not-following");
     let failing = |s: &mut Scene| s.replica().replication = Replication::Failing("error".to_owned());
@@ -291,7 +291,10 @@ fn a_missing_primary_moves_traffic_only_where_something_shows_that_it_was_there(
 #[test]
 fn a_secondary_that_does_not_answer_gets_no_traffic_unless_forced() {
     let forced = Order::Failover { force: true, promote: false, allow_data_loss: false };
-    for silent in [Scene::with("failed").secondary(0), Scene::with("failed").secondary(0).but(|s| s.seen.secondary = None)] {
+    for silent in [
+        Scene::with("failed").secondary(0),
+        Scene::with("failed").secondary(0).but(|s| s.seen.secondary = None),
+    ] {
         assert_eq!(silent.clone().code(), "secondary-unreachable");
         assert_eq!(silent.clone().order(FAILOVER).code(), "secondary-unreachable");
         assert_eq!(silent.order(forced).code(), "failover-ordered");
@@ -303,7 +306,11 @@ fn a_secondary_that_does_not_answer_gets_no_traffic_unless_forced() {
 fn the_metric_moves_nothing_on_probes_alone_and_nothing_without_a_second_witness() {
     let code = |s: Scene| s.but(unreachable_check).code();
     assert_eq!(code(Scene::with("failed")), "control-plane-down");
-    assert_eq!(code(grey()), "health-check-unreadable", "a function without a network finds every probe silent");
+    assert_eq!(
+        code(grey()),
+        "health-check-unreadable",
+        "a function without a network finds every probe silent"
+    );
     let failover = [PROBES, ("ON_PRIMARY_UNREACHABLE", "failover"), ALONE];
     let region_is_down = |s: &mut Scene| s.seen.primary = Some(Reading::Unknown(failure(Cause::Unreachable)));
     let nothing_answers = || Scene::steady().set(&failover).probed(0).but(region_is_down);
@@ -357,8 +364,11 @@ fn a_term_is_over_at_its_very_end() {
     let ago = |seconds| now() - SignedDuration::from_secs(seconds);
     let returned = |version, seconds| {
         move |s: &mut Scene| {
-            s.memory().returned =
-                Some(if version > VERSION { announced(version, ago(seconds)) } else { moved(version, ago(seconds)) });
+            s.memory().returned = Some(if version > VERSION {
+                announced(version, ago(seconds))
+            } else {
+                moved(version, ago(seconds))
+            });
         }
     };
     let cooldown = |seconds| Scene::with("failed").but(returned(VERSION, seconds)).code();
@@ -381,8 +391,7 @@ fn a_term_is_over_at_its_very_end() {
 #[test]
 fn a_failback_of_an_earlier_incident_hinders_no_promotion() {
     let scene = Scene::promoting("failed").but(|s| {
-        s.memory().returned =
-            Some(moved(VERSION - 1, ago(14)));
+        s.memory().returned = Some(moved(VERSION - 1, ago(14)));
     });
     assert_eq!(scene.code(), "replica-fit-to-promote");
 }
@@ -481,6 +490,10 @@ fn a_lag_at_the_bound_is_within_it() {
 fn no_failure_shares_a_code_with_a_rule() {
     use rds_route53_failover::error::Kind;
     for rule in rules().chain(UNREADABLE) {
-        assert!(Kind::BESIDE_RULES.iter().all(|failure| failure.code() != rule.code.as_str()), "{}", rule.code);
+        assert!(
+            Kind::BESIDE_RULES.iter().all(|failure| failure.code() != rule.code.as_str()),
+            "{}",
+            rule.code
+        );
     }
 }
