@@ -243,3 +243,69 @@ fn lag_is_fine(d: &Decided<'_>) -> bool {
             samples.iter().any(|sample| sample.seconds >= 0.0 && within(sample.seconds))
         })
 }
+
+#[test]
+fn each_promise_is_one_that_a_wrong_decision_breaks() {
+    use rds_route53_failover::decide::Code::{
+        FencePrimary, PrimaryRecovered, PrimaryUnhealthy, ReplicaFitToPromote,
+    };
+    use rds_route53_failover::model::Sample;
+
+    use crate::scene::{Scene, ago, source};
+    use crate::{FENCE, PROMOTE};
+
+    let says = |code, scene: Scene| {
+        let (rule, pair, order) = (Rule::of(code), &scene.pair, scene.order);
+        let (streak, diagnosis) = (&scene.streak(), &scene.diagnosis());
+        broken(&Decided { rule, seen: &scene.seen, pair, order, streak, diagnosis }).unwrap_or("none")
+    };
+    let foreign = |scene: &mut Scene| scene.check().state = CheckState::Foreign;
+    let stale = |scene: &mut Scene| scene.seen.switch_is_fresh = false;
+    let lagging =
+        |scene: &mut Scene| scene.seen.lag = Evidence::Read(vec![Sample { at: ago(4), seconds: 61.0 }]);
+    let follows = |scene: &mut Scene| scene.replica().source = Some(source(PRIMARY));
+    let back = || Scene::moved(By::Auto, "available");
+    let split = || back().set(&[PROMOTE, FENCE]).split();
+    for (code, scene, promise) in [
+        (PrimaryUnhealthy, Scene::with("failed"), "none"),
+        (PrimaryUnhealthy, Scene::with("failed").paused(), "an automatic change while paused"),
+        (PrimaryUnhealthy, Scene::with("failed").but(foreign), "a person's setting is overwritten"),
+        (PrimaryUnhealthy, Scene::with("failed").but(stale), "a change on a stale look at the switch"),
+        (PrimaryUnhealthy, Scene::steady(), "traffic is moved from a primary that is not unhealthy"),
+        (
+            PrimaryUnhealthy,
+            Scene::with("failed").observed(2),
+            "traffic is moved on an outage that is not confirmed",
+        ),
+        (
+            PrimaryUnhealthy,
+            Scene::with("failed").secondary(0),
+            "traffic is moved to a secondary that does not answer",
+        ),
+        (ReplicaFitToPromote, Scene::promoting("failed"), "none"),
+        (ReplicaFitToPromote, Scene::promoting("stopped"), "promoted on a symptom that is not in PROMOTE_ON"),
+        (
+            ReplicaFitToPromote,
+            Scene::promoting("failed").but(lagging),
+            "promoted over a lag that is unknown or too high",
+        ),
+        (ReplicaFitToPromote, Scene::promoting("failed").observed(1), "promoted on a single look"),
+        (ReplicaFitToPromote, Scene::promoting("failed").sent(1), "promoted twice"),
+        (PrimaryRecovered, back(), "none"),
+        (PrimaryRecovered, back().split(), "traffic goes back behind a promoted replica"),
+        (
+            PrimaryRecovered,
+            back().set(&[("FAILBACK", "manual")]),
+            "traffic goes back by itself with FAILBACK=manual",
+        ),
+        (FencePrimary, split(), "none"),
+        (FencePrimary, split().but(follows), "stopped before the replica is on its own"),
+        (
+            FencePrimary,
+            split().but(|s| s.memory().promoted = None),
+            "stopped without a promotion of this incident",
+        ),
+    ] {
+        assert_eq!(says(code, scene), promise, "{code}");
+    }
+}
