@@ -178,7 +178,8 @@ fn failure(cause: Cause) -> ReadFailure {
 /// The primary is missing, RDS says this of its deletion, and the replica names this as its source.
 fn missing(deletion: Evidence<Option<jiff::Timestamp>>, named: Option<&str>) -> Observation {
     let source = |id: &str| Source::Instance(InstanceRef { identifier: id.to_owned(), region: None });
-    let replica = named.map(|id| Reading::Known(Instance { source: Some(source(id)), ..instance("available") }));
+    let replica =
+        named.map(|id| Reading::Known(Instance { source: Some(source(id)), ..instance("available") }));
     Observation { deletion, replica, ..look(Some(Reading::Missing), None) }
 }
 
