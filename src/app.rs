@@ -99,7 +99,7 @@ impl App {
         };
         let mut answered = answered.map_err(|failure| failure.after(&account.actions()));
         if let Ok(report) = &mut answered {
-            self.look_up(&account, report).await;
+            self.look_up(&account, report, &clock).await;
         }
         let failures = self.notify(&account, answered.as_ref().err(), &clock, function_arn).await;
         if let (Ok(report), Some(failures @ 1..)) = (&mut answered, failures) {
@@ -138,7 +138,7 @@ impl App {
     }
 
     /// Asks DNS where the record leads: while traffic is on the secondary, and for whoever only reads.
-    async fn look_up(&self, account: &Account, report: &mut Report) {
+    async fn look_up(&self, account: &Account, report: &mut Report, clock: &Clock) {
         let Some(last) = &account.last else { return };
         let forced = last.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy);
         if !(forced || account.reads_only) {
@@ -147,7 +147,9 @@ impl App {
         let endpoint = |instance: Option<&crate::model::Instance>| instance?.endpoint.clone();
         let (primary, secondary) = (endpoint(last.seen.primary()), endpoint(last.seen.replica()));
         let pair = &self.config.pair;
-        report.dns = dns::answer(&self.lookup, pair, primary.as_deref(), secondary.as_deref()).await;
+        let answer = dns::answer(&self.lookup, pair, primary.as_deref(), secondary.as_deref());
+        // A resolver that does not answer must not cost the notifications their time.
+        report.dns = clock.within(answer).await.unwrap_or(Some(dns::Answer::Unknown));
     }
 
     /// Notifies the topic; answers how many notifications could not be sent, where there was one to send.

@@ -1,7 +1,6 @@
 //! Hazards that only a real connection shows: over it a body arrives in pieces, and may stop in the middle.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,8 +10,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use emulator::{Emulator, Fault, Server};
-use jiff::Timestamp;
-use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, world};
+use jiff::{SignedDuration, Timestamp};
+use proof::rig::{CHECK, PRIMARY, RECORD, REGION, REPLICA, ZONE, world};
 use rds_route53_failover::app::App;
 use rds_route53_failover::aws::{Aws, BEHAVIOUR};
 use rds_route53_failover::clock::Clock;
@@ -31,6 +30,8 @@ async fn app(emulator: &Emulator, endpoints: &str) -> (App, Server) {
             "PRIMARY_DB_INSTANCE_IDENTIFIER" => PRIMARY,
             "FAILOVER_DB_INSTANCE_IDENTIFIER" => REPLICA,
             "ROUTE53_HEALTH_CHECK_ID" => CHECK,
+            "HOSTED_ZONE_ID" => ZONE,
+            "RECORD_NAME" => RECORD,
             "CONFIRMATION_INTERVAL" => "1ms",
             "HEALTH_ENDPOINTS" => endpoints,
             "HEALTH_ENDPOINT_TIMEOUT" => "1s",
@@ -48,8 +49,20 @@ async fn app(emulator: &Emulator, endpoints: &str) -> (App, Server) {
         .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
         .build();
     let aws = Aws::new(sdk, &config.pair);
-    let nobody = Box::new(|_| Box::pin(async { BTreeSet::new() }) as Pin<Box<dyn Future<Output = _> + Send>>);
-    (App::new(config, aws, nobody, |_| {}), server)
+    let silent = Box::new(|_| Box::pin(std::future::pending()) as Pin<Box<dyn Future<Output = _> + Send>>);
+    (App::new(config, aws, silent, |_| {}), server)
+}
+
+/// A resolver that never answers must not carry an invocation over its deadline: nobody would be told anything.
+#[tokio::test]
+async fn a_silent_resolver_does_not_outlast_the_deadline() {
+    let emulator = Emulator::new(world(), Timestamp::now);
+    let (app, _server) = app(&emulator, "").await;
+    let deadline = Timestamp::now() + SignedDuration::from_millis(1500);
+    let clock = Clock::start(Timestamp::now(), Some(deadline));
+    let report = app.handle(br#"{"action":"status"}"#, clock, None).await.unwrap();
+    assert_eq!(json!(report)["dns"], "unknown");
+    assert!(Timestamp::now() < deadline);
 }
 
 async fn handle(app: &App, event: serde_json::Value) -> Result<Report, Failure> {
