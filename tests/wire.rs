@@ -107,7 +107,8 @@ async fn replay<T>(answers: Vec<Answer>, look: impl AsyncFnOnce(&Observer<'_>, &
 }
 
 async fn primary(answers: Vec<Answer>) -> (Reading<Instance>, usize) {
-    replay(answers, async |observer, config| observer.instance(config.pair.rds_primary().unwrap()).await).await
+    replay(answers, async |observer, config| observer.instance(config.pair.rds_primary().unwrap()).await)
+        .await
 }
 
 async fn health_check(answers: Vec<Answer>) -> (Reading<HealthCheck>, usize) {

@@ -49,7 +49,10 @@ async fn an_event_just_within_the_bound_does_not_multiply_in_memory() {
     for event in [format!("{{\"x\":[{parts}0]}}"), format!("{{{}\"a\":0}}", "\"\":0,".repeat(190_000))] {
         refused(&mut lambda, event).await;
     }
-    let sns = format!("{{\"Records\":[{}{{\"Sns\":{{\"Message\":\"x\"}}}}]}}", "{\"Sns\":{\"Message\":\"x\"}},".repeat(40_000));
+    let sns = format!(
+        "{{\"Records\":[{}{{\"Sns\":{{\"Message\":\"x\"}}}}]}}",
+        "{\"Sns\":{\"Message\":\"x\"}},".repeat(40_000)
+    );
     lambda.send_text(sns, soon());
     assert_eq!(lambda.post().await.body["decision"], "ignore");
     let grown = function.peak_memory() - calm;

@@ -135,8 +135,18 @@ async fn a_tick_answers_in_the_promised_shape_and_makes_three_calls() {
     assert_eq!(keys(&body["replica"]), ["id", "status", "role", "lag_seconds"].into());
     assert_eq!(keys(&body["health_check"]), ["id", "state", "by", "version"].into());
     assert_eq!(body["times"], json!({"unhealthy_since": null, "routed_at": null, "promoted_at": null}));
-    let Response { decision, reason, message, primary, replica, health_check, actions, observations, mode, .. } =
-        serde_json::from_value(body).unwrap();
+    let Response {
+        decision,
+        reason,
+        message,
+        primary,
+        replica,
+        health_check,
+        actions,
+        observations,
+        mode,
+        ..
+    } = serde_json::from_value(body).unwrap();
     assert_eq!((decision.as_str(), reason.as_str(), mode.as_str()), ("stay", "primary-healthy", "act"));
     assert!(!message.is_empty());
     assert_eq!((primary.id.as_str(), primary.status.as_str()), (PRIMARY, "available"));

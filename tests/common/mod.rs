@@ -160,12 +160,7 @@ pub async fn refused(rig: &Rig, order: Value, reason: &str) -> String {
 }
 
 /// An order that changes exactly this; what it says.
-pub async fn obeyed(
-    rig: &Rig,
-    order: Value,
-    reason: &str,
-    actions: &[Change],
-) -> String {
+pub async fn obeyed(rig: &Rig, order: Value, reason: &str, actions: &[Change]) -> String {
     let report = rig.invoke(order).await.unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!((report.reason, report.actions.as_slice()), (reason, actions), "{}", report.message);
     keeps_its_promises(rig);
