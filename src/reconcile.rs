@@ -236,6 +236,9 @@ impl<'a> Reconciler<'a> {
     async fn watch(&mut self, rule: &Rule) -> bool {
         let policy = &self.context.config.pair.policy;
         let Some(interval) = policy.watch else { return false };
+        // Without probes RDS alone is looked at: more often than it is asked there is nothing to see.
+        let alone = self.app.config().pair.endpoints.is_empty();
+        let interval = if alone { interval.max(RDS_PERIOD) } else { interval };
         // What it takes to confirm an outage and to act on it.
         let rest = policy.interval * policy.confirmations.saturating_sub(1)
             + self.context.time_of_a_look()
