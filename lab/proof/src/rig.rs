@@ -290,6 +290,7 @@ fn setting(config: &Config) -> Setting {
         observe: config.mode == Mode::Observe,
         max_lag: policy.max_lag,
         overrides: policy.overrides.clone(),
+        fence: policy.fence,
         probes: (!pair.endpoints.is_empty()).then_some(policy.on_unreachable == OnUnreachable::FailOver),
     }
 }
