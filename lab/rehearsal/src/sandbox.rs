@@ -188,6 +188,7 @@ async fn inside(options: Options) -> Result<bool> {
     let took = begun.elapsed().as_secs_f64();
     let page = options.out.join("rehearsal.html");
     fs::write(&page, html::page(&outcomes, &machine(), took))?;
+    fs::write(options.out.join("figures.md"), figures(&outcomes))?;
     let held = outcomes.iter().filter(|outcome| outcome.held()).count();
     println!("\n{held} of {} cases held in {took:.0} s; the page is {}", outcomes.len(), page.display());
     Ok(held == outcomes.len())
@@ -278,6 +279,16 @@ fn machine() -> String {
     let model =
         model.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1)).unwrap_or("");
     format!("{processors} cores {model}, Linux {}, {:.0}", kernel.trim(), jiff::Timestamp::now())
+}
+
+/// The figures as a table for `docs/recovery.md`.
+fn figures(outcomes: &[Outcome]) -> String {
+    let mut text = format!("Measured on {}.\n\n| case | what came out |\n|---|---|\n", machine());
+    for outcome in outcomes {
+        let figures: Vec<_> = outcome.figures.iter().map(|f| format!("{}: {}", f.name, f.value)).collect();
+        text.push_str(&format!("| {} | {} |\n", outcome.title, figures.join("<br>")));
+    }
+    text
 }
 
 fn tell(outcome: &Outcome) {
