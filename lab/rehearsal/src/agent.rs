@@ -1,4 +1,4 @@
-//! Makes the emulator's RDS tell the truth about two real servers, and carries out what it accepts.
+//! Keeps the emulator's RDS true to two real servers, and carries out what it accepts.
 //!
 //! It is what RDS's own agent is: on the host, over the server's socket, so a cut of the network does not blind it.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use emulator::Emulator;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -40,16 +40,10 @@ impl Servers {
     }
 }
 
-/// What the case tells the agent.
-#[derive(Debug, Default)]
-pub struct Orders {
-    /// A status that stands whatever the process does, such as `rebooting`.
-    pub status: Option<String>,
-}
-
 /// The running agent; it ends when this is dropped.
 pub struct Agent {
-    pub orders: Arc<std::sync::Mutex<Orders>>,
+    /// A status to show whatever the process does, such as `rebooting`.
+    shown: watch::Sender<Option<String>>,
     task: AbortHandle,
 }
 
@@ -62,27 +56,24 @@ impl Drop for Agent {
 impl Agent {
     /// Looks four times a second from now on.
     pub fn start(emulator: Emulator, servers: Servers, record: Arc<Record>) -> Self {
-        let orders = Arc::<std::sync::Mutex<Orders>>::default();
-        let told = Arc::clone(&orders);
+        let (shown, wanted) = watch::channel(None::<String>);
         let task = tokio::spawn(async move {
             let sampled = Timestamp::now().as_second().div_euclid(60);
             let mut look = Look { emulator, servers, record, gone: None, sampled, shown: BTreeMap::new() };
             loop {
-                let status = told.lock().ok().and_then(|orders| orders.status.clone());
+                let status = wanted.borrow().clone();
                 if let Err(error) = look.once(status).await {
                     look.record.step(format!("the agent met {error:#}"));
                 }
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
         });
-        Self { orders, task: task.abort_handle() }
+        Self { shown, task: task.abort_handle() }
     }
 
     /// Shows a status whatever the process does, or the truth again.
     pub fn show(&self, status: Option<&str>) {
-        if let Ok(mut orders) = self.orders.lock() {
-            orders.status = status.map(str::to_owned);
-        }
+        self.shown.send_replace(status.map(str::to_owned));
     }
 }
 

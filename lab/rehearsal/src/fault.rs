@@ -19,7 +19,11 @@ pub enum Fault {
     LyingLag,
     /// Cuts of the network do not cut.
     NoCut,
-    /// RDS does not tell of its Multi-AZ failover.
+    /// Nothing freezes.
+    NoFreeze,
+    /// A person clears the flags after the promotion.
+    ClearedFlags,
+    /// RDS has no event of its Multi-AZ failover.
     NoEvent,
     /// RDS does not stop what it was asked to stop.
     NoStop,
@@ -41,6 +45,8 @@ impl FromStr for Fault {
                 "open-replica" => Self::OpenReplica,
                 "lying-lag" => Self::LyingLag,
                 "no-cut" => Self::NoCut,
+                "no-freeze" => Self::NoFreeze,
+                "cleared-flags" => Self::ClearedFlags,
                 "no-event" => Self::NoEvent,
                 "no-stop" => Self::NoStop,
                 _ => bail!("unknown fault `{text}`"),
@@ -73,6 +79,7 @@ pub const PLANTED: &[(&str, &[&str])] = &[
             "planned-fenced",
             "planned-read-only",
             "restart-fenced",
+            "watch-off",
             "watch-on",
             "patroni",
             "galera",
@@ -90,7 +97,12 @@ pub const PLANTED: &[(&str, &[&str])] = &[
     ("set:HEALTH_ENDPOINT_QUORUM=3", &["galera"]),
     ("set:CONFIRMATIONS=9", &["patroni"]),
     ("set:WATCH_INTERVAL=", &["watch-on"]),
-    ("set:COOLDOWN=1s", &["watch-off"]),
+    ("set:CONFIRMATION_INTERVAL=25s", &["watch-off"]),
+    ("set:FENCE_PRIMARY=stop", &["restart-bare", "planned-bare"]),
+    ("set:HEALTH_ENDPOINTS=http://10.1.0.1:8008/", &["hung-tcp"]),
+    ("set:CONFIRMATION_INTERVAL=8s", &["galera"]),
+    ("no-freeze", &["hung-tcp"]),
+    ("cleared-flags", &["killed-promoted", "restart-bare"]),
     ("client:longestPause=40", &["killed-promoted", "hung-page", "zone-partition", "planned-read-only"]),
     ("client:lifetime=60", &["planned-bare"]),
 ];

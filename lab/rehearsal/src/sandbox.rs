@@ -184,7 +184,7 @@ async fn inside(options: Options) -> Result<bool> {
     let chosen: Vec<_> =
         ALL.iter().filter(|case| chosen(case.name)).map(|case| (case, options.plant.clone())).collect();
     let outcomes = play_all(&options, chosen).await?;
-    outcomes.iter().for_each(tell);
+    outcomes.iter().for_each(print);
     let took = begun.elapsed().as_secs_f64();
     let page = options.out.join("rehearsal.html");
     fs::write(&page, html::page(&outcomes, &machine(), took))?;
@@ -291,7 +291,7 @@ fn figures(outcomes: &[Outcome]) -> String {
     text
 }
 
-fn tell(outcome: &Outcome) {
+fn print(outcome: &Outcome) {
     println!("\n{} · {} ({:.0} s)", outcome.name, outcome.title, outcome.seconds);
     for figure in &outcome.figures {
         println!("  {}: {}", figure.name, figure.value);

@@ -194,6 +194,13 @@ impl Scene {
         &self.paths.fault
     }
 
+    /// Where it is planted, a person sends traffic back to the stale primary.
+    pub fn interfere(&self) {
+        if self.fault() == &Fault::ClearedFlags {
+            self.aws.emulator.world().console_set_flags(CHECK, false, false);
+        }
+    }
+
     /// Drops all packets between two networks, silently.
     ///
     /// # Errors
@@ -351,7 +358,7 @@ impl Scene {
     ///
     /// # Errors
     /// If the function fails.
-    pub async fn order(&self, event: Value) -> Result<Value> {
+    pub async fn request(&self, event: Value) -> Result<Value> {
         self.record.step(format!("a person requests {event}"));
         self.function.invoke(event).await?.map_err(|error| anyhow::anyhow!("refused: {error}"))
     }

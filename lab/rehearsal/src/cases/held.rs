@@ -1,4 +1,4 @@
-//! What looks like an outage and must move nothing.
+//! What looks like an outage, and must not move traffic.
 
 use std::time::Duration;
 
@@ -45,12 +45,12 @@ pub(super) async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()>
     pair.scene.quiesce().await;
 
     unmoved(&pair, outcome);
-    let told = pair.scene.reasons(began).iter().any(|reason| reason == "multi-az-failover");
-    outcome.check("the function says that it waits for the Multi-AZ failover", told, format!("{told}"));
+    let said = pair.scene.reasons(began).iter().any(|reason| reason == "multi-az-failover");
+    outcome.check("the function says that it waits for the Multi-AZ failover", said, format!("{said}"));
     for client in ["common", "resilient"] {
         let down = pair.scene.downtime(client, began);
         outcome.figure(&format!("writes down, {client} loop"), format!("{down:.1} s of which the server 8"));
-        outcome.check(&format!("the {client} loop rides it out"), down < 20.0, format!("{down:.1} s"));
+        outcome.check(&format!("the {client} loop outlasts it"), down < 20.0, format!("{down:.1} s"));
     }
     outcome.lost = pair.lost(&pair.servers.primary).await?;
     outcome.check("no row is lost", outcome.lost.is_empty(), format!("{} rows", outcome.lost.len()));

@@ -1,4 +1,4 @@
-//! A promotion behind a primary that lives, or lives again.
+//! A promotion while the primary is alive, or comes back.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ async fn requested(paths: &Paths, settings: &[(&str, &str)]) -> Result<Pair> {
 
 async fn promote(pair: &Pair) -> Result<f64> {
     let began = pair.scene.record.now();
-    let order = json!({"action": "failover", "reason": "planned", "promote": true, "force": true, "allow_data_loss": true});
-    let answer = pair.scene.order(order).await?;
+    let request = json!({"action": "failover", "reason": "planned", "promote": true, "force": true, "allow_data_loss": true});
+    let answer = pair.scene.request(request).await?;
     anyhow::ensure!(answer["actions"].to_string().contains("promote-replica"), "not promoted: {answer}");
     pair.wait_promoted().await?;
     Ok(began)
@@ -147,6 +147,7 @@ async fn restart(paths: &Paths, fence: &str) -> Result<(Pair, f64)> {
     pair.servers.primary.lock().await.kill().await?;
     pair.wait_promoted().await?;
     let back = pair.scene.record.step("the old primary is back, within the TTL");
+    pair.scene.interfere();
     pair.servers.primary.lock().await.start().await?;
     pair.agent.show(None);
     Ok((pair, back))
