@@ -109,7 +109,7 @@ class VersionKeeper(http.server.BaseHTTPRequestHandler):
 class Lambda:
     """The built function behind cargo-lambda's Runtime API."""
 
-    def __init__(self, binary, variables):
+    def __init__(self, binary, variables, name=FUNCTION):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = str(free.getsockname()[1])
@@ -119,7 +119,7 @@ class Lambda:
         self.wait_for_port()
         environment = {
             **CREDENTIALS,
-            "AWS_LAMBDA_FUNCTION_NAME": FUNCTION,
+            "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
             "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{self.port}/.rt/{FUNCTION}",
@@ -139,6 +139,8 @@ class Lambda:
 
     def invoke(self, file):
         """The response, or the `errorType` of a failed invocation."""
+        if self.processes[-1].poll() is not None:
+            sys.exit("the function has ended; what it logged is in target/end-to-end.log")
         command = ["cargo-lambda", "lambda", "invoke", FUNCTION, "--data-file", str(file)]
         address = ["--invoke-address", "127.0.0.1", "--invoke-port", self.port]
         done = subprocess.run(command + address, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -24,7 +24,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::{Aws, failure_of, was_refused};
 use crate::clock::Clock;
-use crate::memory::Memory;
+use crate::memory::{Memory, Move, Tag};
 use crate::model::{HealthCheck, ReadFailure};
 use crate::observe::{Observer, out_of_time};
 use crate::policy::Pair;
@@ -40,13 +40,20 @@ pub use switch::Direction;
 #[derive(Debug)]
 pub enum Outcome {
     /// It was made; what the check and the tags are now.
-    Made(Switch),
+    Made(Box<Switch>),
     /// Another invocation made it, or is about to.
     MadeByAnother,
     /// The world changed meanwhile: observe and decide again.
     Superseded,
     /// The announcement was held up: look at the switch and decide again before it is sent.
     HeldUp,
+}
+
+impl Outcome {
+    /// A change that leaves the switch as it was.
+    fn made(check: &HealthCheck, memory: Memory) -> Self {
+        Self::Made(Box::new(Switch { check: check.clone(), memory, claim: None, note: String::new() }))
+    }
 }
 
 /// The switch after a change.
@@ -56,6 +63,8 @@ pub struct Switch {
     pub check: HealthCheck,
     /// What the tags say.
     pub memory: Memory,
+    /// The announcement that claims the change, where the switch was flipped.
+    pub claim: Option<(Tag, Move)>,
     /// What did not work, though the change was made; empty where all did.
     pub note: String,
 }
@@ -109,7 +118,7 @@ impl WriteOutcome {
         match answer {
             None => Self::Unknown(out_of_time()),
             Some(Ok(_)) => Self::Accepted,
-            // A server's error may carry any code, also behind an update that was made.
+            // A server's error may carry any code, even after the update was made.
             Some(Err(error)) if !was_refused(&error) => Self::Unknown(failure_of(&error)),
             Some(Err(error)) if error.as_service_error().is_some_and(is_conflict) => {
                 Self::Conflict(failure_of(&error))

@@ -1,9 +1,7 @@
 //! One invocation, stage by stage: trigger, observe, decide, act, report.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU32;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,14 +9,15 @@ use crate::account::Account;
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
+use crate::context::Context;
 use crate::decide::Order;
 use crate::dns::{self, Lookup};
 use crate::error::Failure;
 use crate::metrics::Metrics;
-use crate::model::CheckState;
+use crate::model::{Change, CheckState, Instance};
 use crate::notify::{self, Note, Sender};
-use crate::observe::{Observer, Probers};
-use crate::reconcile::Reconciler;
+use crate::orders;
+use crate::reconcile::reconcile;
 use crate::report::Report;
 use crate::trigger::{self, Action, Request};
 
@@ -27,15 +26,11 @@ const REMIND_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// The function: its configuration and its clients. Nothing that a decision rests on is kept in it.
 pub struct App {
-    config: Config,
-    aws: Aws,
-    probers: Probers,
+    context: Context,
     lookup: Lookup,
     /// When each standing refusal was notified last. Lost with the execution environment: then it is notified once
     /// more.
     notified: Mutex<BTreeMap<String, Timestamp>>,
-    /// Consecutive healthy looks of this execution environment: for the metric that a failed control plane leaves.
-    pub(crate) healthy_looks: AtomicU32,
     /// Takes the metrics, a line per invocation.
     metrics: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -49,35 +44,17 @@ impl App {
         lookup: Lookup,
         metrics: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
-        let probers = Probers::new(&config.pair);
         Self {
-            config,
-            aws,
-            probers,
+            context: Context::new(config, aws),
             lookup,
             notified: Mutex::default(),
-            healthy_looks: AtomicU32::new(0),
             metrics: Box::new(metrics),
         }
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    pub(crate) fn aws(&self) -> &Aws {
-        &self.aws
-    }
-
-    pub(crate) fn observer(&self, clock: Clock) -> Observer<'_> {
-        Observer::new(&self.aws, &self.config.pair, &self.probers, clock)
-    }
-
-    /// Probes that are not answered take their whole time-out.
-    pub(crate) fn time_of_a_look(&self, look: Duration) -> Duration {
-        let probes = self.probers.primary.is_some() || self.probers.secondary.is_some();
-        if probes { look + self.config.pair.endpoint_timeout } else { look }
+        &self.context.config
     }
 
     /// Handles one event: the payload of an invocation as it came. `function_arn` is what was invoked.
@@ -90,20 +67,23 @@ impl App {
         clock: Clock,
         function_arn: Option<&str>,
     ) -> Result<Report, Failure> {
-        let mut account = Account { reads_only: self.config.mode == Mode::Observe, ..Account::default() };
-        let answered = match trigger::read(event, &self.config.pair) {
+        let mut account =
+            Account { reads_only: self.context.config.mode == Mode::Observe, ..Account::default() };
+        let answered = match trigger::read(event, &self.context.config.pair) {
             Err(failure) => Err(failure),
-            Ok(Request::Ignore { reason, message }) => Ok(Report::ignore(reason, message, &self.config)),
+            Ok(Request::Ignore { reason, message }) => {
+                Ok(Report::ignore(reason, message, &self.context.config))
+            }
             Ok(Request::Tick) => self.reconcile(Order::Tick, None, &clock, &mut account).await,
             Ok(Request::Action(action)) => self.obey(action, &clock, &mut account).await,
         };
         let mut answered = answered.map_err(|failure| failure.after(&account.actions()));
-        if let Ok(report) = &mut answered {
-            self.look_up(&account, report).await;
-        }
         let failures = self.notify(&account, answered.as_ref().err(), &clock, function_arn).await;
-        if let (Ok(report), Some(failures @ 1..)) = (&mut answered, failures) {
-            report.message = format!("{}; {failures} notification(s) could not be sent", report.message);
+        if let Ok(report) = &mut answered {
+            self.look_up(&account, report, &clock).await;
+            if let Some(failures @ 1..) = failures {
+                report.message = format!("{}; {failures} notification(s) could not be sent", report.message);
+            }
         }
         self.log(&account, &answered, failures, &clock);
         answered
@@ -111,8 +91,8 @@ impl App {
 
     async fn obey(&self, action: Action, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
         match action {
-            Action::Status => self.status(clock, account).await,
-            Action::Check => self.check(clock, account).await,
+            Action::Status => orders::status(&self.context, clock, account).await,
+            Action::Check => orders::check(&self.context, clock, account).await,
             Action::Failover { reason, force, promote, allow_data_loss } => {
                 let order = Order::Failover { force, promote, allow_data_loss };
                 self.reconcile(order, Some(&reason), clock, account).await
@@ -120,8 +100,10 @@ impl App {
             Action::Failback { reason, force } => {
                 self.reconcile(Order::Failback { force }, Some(&reason), clock, account).await
             }
-            Action::Pause { reason, duration } => self.pause(reason, duration, clock, account).await,
-            Action::Resume => self.resume(clock, account).await,
+            Action::Pause { reason, duration } => {
+                orders::pause(&self.context, reason, duration, clock, account).await
+            }
+            Action::Resume => orders::resume(&self.context, clock, account).await,
         }
     }
 
@@ -132,22 +114,22 @@ impl App {
         clock: &Clock,
         account: &mut Account,
     ) -> Result<Report, Failure> {
-        let reconciler = Box::pin(Reconciler::begin(self, *clock, order, reason, account)).await;
-        Box::pin(reconciler.run()).await?;
-        Ok(Report::of(account, &self.config))
+        Box::pin(reconcile(&self.context, *clock, order, reason, account)).await?;
+        Ok(Report::of(account, &self.context.config))
     }
 
-    /// Asks DNS where the record leads: while traffic is on the secondary, and for whoever only reads.
-    async fn look_up(&self, account: &Account, report: &mut Report) {
+    /// Asks DNS where the record leads: while traffic is on the secondary, and for a person who asks.
+    async fn look_up(&self, account: &Account, report: &mut Report, clock: &Clock) {
         let Some(last) = &account.last else { return };
         let forced = last.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy);
-        if !(forced || account.reads_only) {
+        if !(forced || account.was_asked) {
             return;
         }
-        let endpoint = |instance: Option<&crate::model::Instance>| instance?.endpoint.clone();
+        let endpoint = |instance: Option<&Instance>| instance?.endpoint.clone();
         let (primary, secondary) = (endpoint(last.seen.primary()), endpoint(last.seen.replica()));
-        let pair = &self.config.pair;
-        report.dns = dns::answer(&self.lookup, pair, primary.as_deref(), secondary.as_deref()).await;
+        let answer =
+            dns::answer(&self.lookup, &self.context.config.pair, primary.as_deref(), secondary.as_deref());
+        report.dns = clock.within(answer).await.flatten();
     }
 
     /// Notifies the topic; answers how many notifications could not be sent, where there was one to send.
@@ -158,30 +140,35 @@ impl App {
         clock: &Clock,
         function_arn: Option<&str>,
     ) -> Option<usize> {
-        if self.config.mode == Mode::Observe {
+        if self.context.config.mode == Mode::Observe {
             return None;
         }
-        let topic = self.config.topic.as_ref()?;
-        let mut notes = notify::notes(account, failure, &self.config);
+        let topic = self.context.config.topic.as_ref()?;
+        let mut notes = notify::notes(account, failure, &self.context.config);
         notes.retain(|note| self.is_due(note, clock.now()));
         if notes.is_empty() {
             return None;
         }
-        let sender = Sender::new(&self.config, function_arn);
-        Some(notify::publish(&self.aws, &sender, clock, topic, &notes).await)
+        let sender = Sender::new(&self.context.config, function_arn);
+        let mut failures = 0;
+        for note in notes {
+            if !notify::publish(&self.context.aws, &sender, clock, topic, &note).await {
+                failures += 1;
+            } else if note.standing {
+                self.notified().insert(note.code, clock.now());
+            }
+        }
+        Some(failures)
     }
 
     /// Whether a note is to be sent now: what lasts is not repeated each minute.
     fn is_due(&self, note: &Note, now: Timestamp) -> bool {
-        if !note.standing {
-            return true;
-        }
-        let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = notified.get(&note.code).is_none_or(|last| now.duration_since(*last) >= REMIND_AFTER);
-        if due {
-            notified.insert(note.code.clone(), now);
-        }
-        due
+        let again = |last: &Timestamp| now.duration_since(*last) >= REMIND_AFTER;
+        !note.standing || self.notified().get(&note.code).is_none_or(again)
+    }
+
+    fn notified(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.notified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The one summary line of an invocation, and its metrics.
@@ -193,9 +180,8 @@ impl App {
         clock: &Clock,
     ) {
         let duration_ms = clock.elapsed().as_secs_f64() * 1000.0;
-        let words = |changes: &[crate::model::Change]| {
-            changes.iter().map(|change| change.as_str()).collect::<Vec<_>>().join(" ")
-        };
+        let words =
+            |changes: &[Change]| changes.iter().map(|change| change.as_str()).collect::<Vec<_>>().join(" ");
         match answered {
             Ok(report) => tracing::info!(
                 decision = report.decision,
@@ -221,11 +207,11 @@ impl App {
                 failure.message
             ),
         }
-        let mut metrics = Metrics::of(account, answered, &self.config, clock.now());
+        let mut metrics = Metrics::of(account, answered, &self.context.config, clock.now());
         if let Some(failures) = failed_notifications {
             metrics.put("NotificationFailures", failures as f64);
         }
         metrics.put("Duration", duration_ms);
-        (self.metrics)(&metrics.line(&self.config, clock.now()));
+        (self.metrics)(&metrics.line(&self.context.config, clock.now()));
     }
 }

@@ -109,7 +109,7 @@ impl Aws {
         aws_sdk_cloudwatch::Client::from_conf(config.build())
     }
 
-    /// SNS in a region. Built when needed: only a change is told.
+    /// SNS in a region. Built when needed: only a notification asks for it.
     pub fn sns(&self, region: &str) -> aws_sdk_sns::Client {
         let mut config = aws_sdk_sns::config::Builder::from(&self.sdk).retry_partition(own_retries("sns"));
         config.set_region(self.region(Some(region)));
@@ -151,7 +151,7 @@ fn rds_client(sdk: &SdkConfig, region: Option<String>) -> aws_sdk_rds::Client {
 /// Refuses an XML answer that ends in the middle.
 ///
 /// The SDK's readers take what there is for the whole: a replica whose source was cut off would look promoted. The
-/// body is in memory only once it was read for them, so it is judged behind them.
+/// body is in memory only once it was read for them, so it is judged after them.
 #[derive(Debug)]
 struct WholeAnswers;
 

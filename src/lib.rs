@@ -40,8 +40,13 @@
 //!     replicas: Vec::new(),
 //!     details: Details::default(),
 //! };
-//! let check =
-//!     HealthCheck { state: CheckState::Normal, version: 1, not_updatable: None, children: Vec::new() };
+//! let check = HealthCheck {
+//!     state: CheckState::Normal,
+//!     version: 1,
+//!     calculated: false,
+//!     not_updatable: None,
+//!     children: Vec::new(),
+//! };
 //! let seen = Observation {
 //!     primary: Some(Reading::Known(primary)),
 //!     replica: None,
@@ -74,10 +79,10 @@
 //! | observe | [`observe`], [`probe`], [`dns`], [`aws`] | how the world is read, and what an error of AWS means |
 //! | decide | [`decide`], [`diagnosis`], [`replica`], [`lag`] | what the evidence says, and what follows: all policy is here |
 //! | act | [`act`], [`memory`] | how a change is announced, made, read back and confirmed |
-//! | report | [`account`], [`report`], [`facts`], [`metrics`], [`notify`], [`error`] | what a person and a machine are told |
+//! | report | [`account`], [`report`], [`facts`], [`metrics`], [`notify`], [`error`] | what a person and a machine get to know |
 //!
-//! [`reconcile`] drives them; [`app`] is one invocation; [`orders`] are the actions that move no traffic; [`readiness`]
-//! is the `check`. [`config`], [`policy`], [`model`], [`status`], [`text`] and [`clock`] are shared. The pure core
+//! [`reconcile`] drives them over a [`context`]; [`app`] is one invocation; [`orders`] are the actions that move no
+//! traffic; [`readiness`] is the `check`. [`config`], [`policy`], [`model`], [`status`], [`text`] and [`clock`] are shared. The pure core
 //! (`model`, `status`, `memory`, `policy`, `diagnosis`, `replica`, `lag`, `decide`) names no SDK, runtime, log or
 //! environment.
 
@@ -87,6 +92,7 @@ pub mod app;
 pub mod aws;
 pub mod clock;
 pub mod config;
+pub mod context;
 pub mod decide;
 pub mod diagnosis;
 pub mod dns;
@@ -98,11 +104,11 @@ pub mod metrics;
 pub mod model;
 pub mod notify;
 pub mod observe;
-mod orders;
+pub mod orders;
 pub mod policy;
 pub mod probe;
 pub mod readiness;
-mod reconcile;
+pub mod reconcile;
 pub mod replica;
 pub mod report;
 pub mod status;

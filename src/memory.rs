@@ -6,8 +6,6 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{CheckState, HealthCheck};
-
 /// Route 53 allows this many characters in a tag's value (`ChangeTagsForResource`).
 const MAX_VALUE: usize = 256;
 
@@ -187,17 +185,6 @@ impl Memory {
         self.routed_at(version, now).map(|routed| routed.by)
     }
 
-    /// The announcement of the change that made the check what it is, where nobody has confirmed it yet.
-    pub fn unconfirmed(&self, check: &HealthCheck, now: Timestamp) -> Option<(Tag, &Move)> {
-        let (tag, made) = match check.state {
-            CheckState::ForcedUnhealthy => (Tag::Routed, self.routed.as_ref()?),
-            CheckState::Normal => (Tag::Returned, self.returned.as_ref()?),
-            CheckState::Foreign => return None,
-        };
-        let open = made.version == check.version && made.until.is_some() && made.claims(now);
-        open.then_some((tag, made))
-    }
-
     /// The promotion announced in the incident whose flags have this version.
     pub fn promotion_in(&self, version: i64) -> Option<&Sent> {
         self.promoted.as_ref().filter(|promoted| promoted.version == version)
@@ -300,7 +287,7 @@ impl fmt::Display for Pause {
     }
 }
 
-/// Takes `name=value` and the space behind it off the front.
+/// Takes `name=value` and the space after it off the front.
 fn field<'a>(text: &'a str, name: &str) -> Result<(&'a str, &'a str), ()> {
     let text = text.strip_prefix(name).and_then(|text| text.strip_prefix('=')).ok_or(())?;
     let (value, rest) = text.split_once(' ').unwrap_or((text, ""));

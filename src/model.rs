@@ -6,78 +6,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::memory::Memory;
+use crate::memory::{Memory, Move, Tag};
 use crate::status::Status;
 
-/// A DB instance as the configuration or another instance names it: a plain identifier or an ARN.
-///
-/// RDS identifiers are case-insensitive and stored in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InstanceRef {
-    /// `DBInstanceIdentifier`, in lower case.
-    pub identifier: String,
-    /// The region, where an ARN or the function's own region says it.
-    pub region: Option<String>,
-}
+mod instance;
 
-impl InstanceRef {
-    /// Parses an identifier or an ARN (`arn:aws:rds:REGION:ACCOUNT:db:IDENTIFIER`).
-    ///
-    /// `region` is where a plain identifier lives.
-    ///
-    /// # Errors
-    /// A sentence saying what is wrong with the text.
-    pub fn parse(text: &str, region: Option<&str>) -> Result<Self, String> {
-        let text = text.trim().to_ascii_lowercase();
-        let (identifier, region) = if text.starts_with("arn:") {
-            let parts: Vec<&str> = text.splitn(7, ':').collect();
-            match parts.as_slice() {
-                [_, partition, "rds", region, account, "db", identifier]
-                    if [partition, region, account].iter().all(|part| is_plain(part)) =>
-                {
-                    (*identifier, Some((*region).to_owned()))
-                }
-                _ => {
-                    return Err(
-                        "an ARN of a DB instance reads arn:aws:rds:REGION:ACCOUNT:db:IDENTIFIER".to_owned()
-                    );
-                }
-            }
-        } else {
-            (text.as_str(), region.map(str::to_owned))
-        };
-        // "CreateDBInstance", DBInstanceIdentifier: 1 to 63 letters, digits or hyphens, first a letter.
-        let valid = identifier.len() <= 63
-            && identifier.starts_with(|c: char| c.is_ascii_alphabetic())
-            && is_plain(identifier);
-        if !valid {
-            return Err(
-                "a DB instance identifier has 1 to 63 letters, digits or hyphens and starts with a letter"
-                    .to_owned(),
-            );
-        }
-        Ok(Self { identifier: identifier.to_owned(), region })
-    }
-
-    /// Whether both name the same instance; a region that one side does not know is no difference.
-    pub fn same_as(&self, other: &Self) -> bool {
-        self.identifier == other.identifier
-            && match (&self.region, &other.region) {
-                (Some(a), Some(b)) => a == b,
-                (None, _) | (_, None) => true,
-            }
-    }
-}
-
-fn is_plain(part: &str) -> bool {
-    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-}
-
-impl fmt::Display for InstanceRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.identifier)
-    }
-}
+pub use instance::{Details, Instance, InstanceRef, Replication, Source};
 
 /// Why something could not be observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,84 +96,6 @@ impl<T> Evidence<T> {
     }
 }
 
-/// A DB instance as `DescribeDBInstances` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
-    /// `DBInstanceStatus`.
-    pub status: Status,
-    /// The instance it replicates from: `ReadReplicaSourceDBInstanceIdentifier`, or the cluster's.
-    pub source: Option<Source>,
-    /// `InstanceCreateTime`.
-    pub created: Option<Timestamp>,
-    /// `MultiAZ`.
-    pub multi_az: bool,
-    /// `Endpoint.Address`.
-    pub endpoint: Option<String>,
-    /// What RDS says of its replication.
-    pub replication: Replication,
-    /// `ReadReplicaDBInstanceIdentifiers`: the instances that replicate from it.
-    pub replicas: Vec<String>,
-    /// What only the readiness check looks at.
-    pub details: Details,
-}
-
-/// The properties of an instance that matter for readiness, not for a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Details {
-    /// `Engine`.
-    pub engine: String,
-    /// `DBInstanceClass`.
-    pub class: String,
-    /// `AllocatedStorage`, GiB.
-    pub storage_gib: Option<i32>,
-    /// `BackupRetentionPeriod`, days.
-    pub backup_retention_days: Option<i32>,
-    /// `DBClusterIdentifier`: set for members of Aurora and Multi-AZ DB clusters.
-    pub cluster: Option<String>,
-}
-
-/// `StatusInfos[]` of type `read replication`.
-///
-/// Source: "DBInstanceStatusInfo" in the RDS API reference.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Replication {
-    /// Replicating, or RDS says nothing of it.
-    #[default]
-    Normal,
-    /// `error`: it may recover by itself, and a dead primary can cause it.
-    Failing(String),
-    /// `stopped` or `terminated`: a dead primary does not cause that, so the replica does not replicate.
-    Broken(String),
-}
-
-impl fmt::Display for Replication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Normal => f.write_str("replication is normal"),
-            Self::Failing(what) => write!(f, "replication reports an error ({what})"),
-            Self::Broken(what) => write!(f, "replication is broken ({what})"),
-        }
-    }
-}
-
-/// What a replica replicates from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// `ReadReplicaSourceDBInstanceIdentifier`: a plain identifier in the same region, else an ARN.
-    Instance(InstanceRef),
-    /// `ReadReplicaSourceDBClusterIdentifier`, or a source that names no instance.
-    Other(String),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Instance(source) => source.fmt(f),
-            Self::Other(source) => f.write_str(source),
-        }
-    }
-}
-
 /// What the two flags of a health check make of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckState {
@@ -278,10 +134,25 @@ pub struct HealthCheck {
     pub state: CheckState,
     /// `HealthCheckVersion`, which every update must carry.
     pub version: i64,
+    /// Whether it is made of other checks.
+    pub calculated: bool,
     /// Why Route 53 would refuse any update, if it would.
     pub not_updatable: Option<String>,
     /// The checks each of which alone makes a CALCULATED check unhealthy.
     pub children: Vec<String>,
+}
+
+impl HealthCheck {
+    /// The announcement of the change that made the check what it is, where nobody has confirmed it yet.
+    pub fn unconfirmed<'a>(&self, memory: &'a Memory, now: Timestamp) -> Option<(Tag, &'a Move)> {
+        let (tag, made) = match self.state {
+            CheckState::ForcedUnhealthy => (Tag::Routed, memory.routed.as_ref()?),
+            CheckState::Normal => (Tag::Returned, memory.returned.as_ref()?),
+            CheckState::Foreign => return None,
+        };
+        let open = made.version == self.version && made.until.is_some() && made.claims(now);
+        open.then_some((tag, made))
+    }
 }
 
 /// A change that was made, as the response names it.

@@ -36,7 +36,7 @@ pub struct Note {
     pub standing: bool,
 }
 
-/// What an invocation has to tell: every change, and what was refused or failed.
+/// What an invocation has to notify of: every change, and what was refused or failed.
 pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> Vec<Note> {
     let case = account.last.as_ref().map(|last| last.case(&config.pair));
     let stake = case.as_ref().and_then(|case| case.at_stake()).map(|stake| stake.to_string());
@@ -184,26 +184,22 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// Publishes the notes; answers how many could not be.
-pub async fn publish(aws: &Aws, sender: &Sender<'_>, clock: &Clock, topic: &Topic, notes: &[Note]) -> usize {
-    let sns = aws.sns(&topic.region);
-    let mut failures = 0;
-    for note in notes {
-        let request = sns
-            .publish()
-            .topic_arn(&topic.arn)
-            .subject(sender.subject(note))
-            .message_structure("json")
-            .message(sender.forms(note))
-            .send();
-        let sent = clock.within(tokio::time::timeout(PATIENCE, request)).await;
-        let why = match sent {
-            Some(Ok(Ok(_))) => continue,
-            Some(Ok(Err(error))) => failure_of(&error).to_string(),
-            Some(Err(_)) | None => "no answer in time".to_owned(),
-        };
-        failures += 1;
-        tracing::error!(code = note.code, topic = topic.arn, why, "the notification could not be published");
-    }
-    failures
+/// Publishes a note; answers whether that worked.
+pub async fn publish(aws: &Aws, sender: &Sender<'_>, clock: &Clock, topic: &Topic, note: &Note) -> bool {
+    let request = aws
+        .sns(&topic.region)
+        .publish()
+        .topic_arn(&topic.arn)
+        .subject(sender.subject(note))
+        .message_structure("json")
+        .message(sender.forms(note))
+        .send();
+    let sent = clock.within(tokio::time::timeout(PATIENCE, request)).await;
+    let why = match sent {
+        Some(Ok(Ok(_))) => return true,
+        Some(Ok(Err(error))) => failure_of(&error).to_string(),
+        Some(Err(_)) | None => "no answer in time".to_owned(),
+    };
+    tracing::error!(code = note.code, topic = topic.arn, why, "the notification could not be published");
+    false
 }

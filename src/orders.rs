@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::account::{Account, Last, Made};
 use crate::act::Actor;
-use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Mode;
+use crate::context::Context;
 use crate::decide::{Case, Code, Command, Decision, Next, Order, Rule, Streak, decide, explain};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Failure, Kind};
@@ -21,170 +21,179 @@ use crate::report::Report;
 /// for the same reason, is the same pause.
 const SAME_PAUSE_SECONDS: i64 = 300;
 
-impl App {
-    /// Reads all and reports what a tick would do, and every row that was considered.
-    pub(crate) async fn status(&self, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
-        account.reads_only = true;
-        let (mut seen, observer) = self.look_at_all(clock).await;
-        self.require_check(&seen)?;
-        let streak = self.streak(&seen, clock);
-        // What is read in order to decide changes nothing: as much is read as that takes.
-        let rule = loop {
-            let case = Case::new(&seen, streak.clone(), Order::Tick, &self.config().pair, clock.now());
-            match decide(&case) {
-                Decision::Read(need) => observer.read(need, &mut seen).await,
-                Decision::Apply(rule) => break rule,
-            }
-        };
-        let case = Case::new(&seen, streak.clone(), Order::Tick, &self.config().pair, clock.now());
-        let message = format!(
-            "A tick would now decide {} ({}). {}",
-            rule.effect.as_str(),
-            rule.code,
-            facts::message(rule, &case, None)
-        );
-        let considered = explain::considered(&case);
-        self.remember(account, seen, streak, Some(rule), message, clock);
-        let mut report = Report::of(account, self.config());
-        report.decision = "stay";
-        report.rules = Some(considered);
-        Ok(report)
-    }
+/// Reads all and reports what a tick would do, and every row that was considered.
+///
+/// # Errors
+/// The health check could not be read.
+pub async fn status(context: &Context, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
+    (account.reads_only, account.was_asked) = (true, true);
+    let (mut seen, observer) = look_at_all(context, clock).await;
+    require_check(context, &seen)?;
+    let streak = streak_of(context, &seen, clock);
+    // What is read in order to decide changes nothing: as much is read as that takes.
+    let rule = loop {
+        let case = Case::new(&seen, streak.clone(), Order::Tick, &context.config.pair, clock.now());
+        match decide(&case) {
+            Decision::Read(need) => observer.read(need, &mut seen).await,
+            Decision::Apply(rule) => break rule,
+        }
+    };
+    let case = Case::new(&seen, streak.clone(), Order::Tick, &context.config.pair, clock.now());
+    let message = format!(
+        "A tick would now decide {} ({}). {}",
+        rule.effect.as_str(),
+        rule.code,
+        facts::message(rule, &case, None)
+    );
+    let considered = explain::considered(&case);
+    remember(account, seen, streak, Some(rule), message, clock);
+    let mut report = Report::of(account, &context.config);
+    report.decision = "stay";
+    report.rules = Some(considered);
+    Ok(report)
+}
 
-    /// Would a failover work now?
-    pub(crate) async fn check(&self, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
-        account.reads_only = true;
-        let (seen, observer) = self.look_at_all(clock).await;
-        let findings = readiness::examine(self.config(), &seen, &observer, clock).await;
-        let failed = findings.iter().filter(|finding| finding.level == readiness::Level::Fail).count();
-        account.failed_findings = Some(failed);
-        let streak = self.streak(&seen, clock);
-        let case = Case::new(&seen, streak.clone(), Order::Tick, &self.config().pair, clock.now());
-        let (reason, verdict) = if failed == 0 {
-            ("ready", "A failover would work now, as far as can be verified".to_owned())
-        } else {
-            ("not-ready", format!("{failed} finding(s) would keep a failover from working"))
-        };
-        let message = format!("{verdict}: {}", facts::facts(&case));
-        self.remember(account, seen, streak, None, message, clock);
-        let mut report = Report::of(account, self.config());
-        report.decision = "stay";
-        report.reason = reason;
-        report.ready = Some(failed == 0);
-        report.findings = Some(findings);
-        Ok(report)
-    }
+/// Would a failover work now?
+///
+/// # Errors
+/// None at present: what can't be read is a finding.
+pub async fn check(context: &Context, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
+    (account.reads_only, account.was_asked) = (true, true);
+    let (seen, observer) = look_at_all(context, clock).await;
+    let findings = readiness::examine(&context.config, &seen, &observer, clock).await;
+    let failed = findings.iter().filter(|finding| finding.level == readiness::Level::Fail).count();
+    account.failed_findings = Some(failed);
+    let streak = streak_of(context, &seen, clock);
+    let case = Case::new(&seen, streak.clone(), Order::Tick, &context.config.pair, clock.now());
+    let (reason, verdict) = if failed == 0 {
+        ("ready", "A failover would work now, as far as can be verified".to_owned())
+    } else {
+        ("not-ready", format!("{failed} finding(s) would keep a failover from working"))
+    };
+    let message = format!("{verdict}: {}", facts::facts(&case));
+    remember(account, seen, streak, None, message, clock);
+    let mut report = Report::of(account, &context.config);
+    report.decision = "stay";
+    report.reason = reason;
+    report.ready = Some(failed == 0);
+    report.findings = Some(findings);
+    Ok(report)
+}
 
-    /// Stops automatic change.
-    pub(crate) async fn pause(
-        &self,
-        reason: String,
-        duration: Option<Duration>,
-        clock: &Clock,
-        account: &mut Account,
-    ) -> Result<Report, Failure> {
-        let until = duration.map(|duration| after(clock.now(), duration));
-        let pause = Pause { until, reason };
-        let verdict = format!("Automatic change is paused until {} ({})", pause.until_words(), pause.reason);
-        self.set_pause(Some(pause), verdict, clock, account).await
-    }
+/// Stops automatic change.
+///
+/// # Errors
+/// The health check could not be read, or its tag not be written.
+pub async fn pause(
+    context: &Context,
+    reason: String,
+    duration: Option<Duration>,
+    clock: &Clock,
+    account: &mut Account,
+) -> Result<Report, Failure> {
+    let until = duration.map(|duration| after(clock.now(), duration));
+    let pause = Pause { until, reason };
+    let verdict = format!("Automatic change is paused until {} ({})", pause.until_words(), pause.reason);
+    set_pause(context, Some(pause), verdict, clock, account).await
+}
 
-    /// Resumes automatic change.
-    pub(crate) async fn resume(&self, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
-        self.set_pause(None, "Automatic change is resumed".to_owned(), clock, account).await
-    }
+/// Resumes automatic change.
+///
+/// # Errors
+/// The health check could not be read, or its tag not be removed.
+pub async fn resume(context: &Context, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
+    set_pause(context, None, "Automatic change is resumed".to_owned(), clock, account).await
+}
 
-    async fn set_pause(
-        &self,
-        pause: Option<Pause>,
-        verdict: String,
-        clock: &Clock,
-        account: &mut Account,
-    ) -> Result<Report, Failure> {
-        let (mut seen, observer) = self.look_at_all(clock).await;
-        self.require_check(&seen)?;
-        let (change, reason, next) = match &pause {
-            Some(_) => (Change::Pause, "paused", Next::run("When the work is done:", Command::RESUME)),
-            None => (Change::Resume, "resumed", Next::words("Nothing.")),
-        };
-        let is_so = seen.memory.read().is_some_and(|memory| match (&memory.pause, &pause) {
-            (None, None) => true,
-            (Some(present), Some(wanted)) => same(present, wanted) && present.in_force(clock.now()),
-            (Some(_), None) | (None, Some(_)) => false,
+async fn set_pause(
+    context: &Context,
+    pause: Option<Pause>,
+    verdict: String,
+    clock: &Clock,
+    account: &mut Account,
+) -> Result<Report, Failure> {
+    let (mut seen, observer) = look_at_all(context, clock).await;
+    require_check(context, &seen)?;
+    let (change, reason, next) = match &pause {
+        Some(_) => (Change::Pause, "paused", Next::run("When the work is done:", Command::RESUME)),
+        None => (Change::Resume, "resumed", Next::words("Nothing.")),
+    };
+    let is_so = seen.memory.read().is_some_and(|memory| match (&memory.pause, &pause) {
+        (None, None) => true,
+        (Some(present), Some(wanted)) => same(present, wanted) && present.in_force(clock.now()),
+        (Some(_), None) | (None, Some(_)) => false,
+    });
+    let mut made = false;
+    let verdict = if is_so {
+        format!("{verdict}, as it was before")
+    } else if context.config.mode == Mode::Observe {
+        format!("MODE=observe: nothing was changed; otherwise: {verdict}")
+    } else {
+        let actor = Actor::new(&context.aws, &context.config.pair, observer, *clock);
+        actor.set_pause(pause.as_ref().map(Pause::to_string)).await?;
+        made = true;
+        if let Evidence::Read(memory) = &mut seen.memory {
+            memory.pause = pause;
+        }
+        verdict
+    };
+    let streak = streak_of(context, &seen, clock);
+    let case = Case::new(&seen, streak.clone(), Order::Tick, &context.config.pair, clock.now());
+    let message = format!("{verdict}: {}", facts::facts(&case));
+    if made {
+        account.changes.push(Made {
+            change,
+            code: reason,
+            message: message.clone(),
+            observations: 1,
+            decision: "stay",
+            next,
+            at: clock.now(),
         });
-        let mut made = false;
-        let verdict = if is_so {
-            format!("{verdict}, as it was before")
-        } else if self.config().mode == Mode::Observe {
-            format!("MODE=observe: nothing was changed; otherwise: {verdict}")
-        } else {
-            let actor = Actor::new(self.aws(), &self.config().pair, observer, *clock);
-            actor.set_pause(pause.as_ref().map(Pause::to_string)).await?;
-            made = true;
-            if let Evidence::Read(memory) = &mut seen.memory {
-                memory.pause = pause;
-            }
-            verdict
-        };
-        let streak = self.streak(&seen, clock);
-        let case = Case::new(&seen, streak.clone(), Order::Tick, &self.config().pair, clock.now());
-        let message = format!("{verdict}: {}", facts::facts(&case));
-        if made {
-            account.changes.push(Made {
-                change,
-                code: reason,
-                message: message.clone(),
-                observations: 1,
-                decision: "stay",
-                next,
-                at: clock.now(),
-            });
-        }
-        self.remember(account, seen, streak, None, message.clone(), clock);
-        let mut report = Report::of(account, self.config());
-        report.decision = "stay";
-        report.reason = reason;
-        report.message = message;
-        Ok(report)
     }
+    remember(account, seen, streak, None, message.clone(), clock);
+    let mut report = Report::of(account, &context.config);
+    report.decision = "stay";
+    report.reason = reason;
+    report.message = message;
+    Ok(report)
+}
 
-    fn remember(
-        &self,
-        account: &mut Account,
-        seen: Observation,
-        streak: Streak,
-        rule: Option<&'static Rule>,
-        message: String,
-        clock: &Clock,
-    ) {
-        account.last = Some(Last { seen, streak, order: Order::Tick, now: clock.now(), rule, message });
-    }
+fn remember(
+    account: &mut Account,
+    seen: Observation,
+    streak: Streak,
+    rule: Option<&'static Rule>,
+    message: String,
+    clock: &Clock,
+) {
+    account.last = Some(Last { seen, streak, order: Order::Tick, now: clock.now(), rule, message });
+}
 
-    async fn look_at_all(&self, clock: &Clock) -> (Observation, Observer<'_>) {
-        let observer = self.observer(*clock);
-        let mut seen = observer.look().await;
-        observer.read(Need::Memory, &mut seen).await;
-        if self.config().pair.replica.is_some() {
-            observer.read(Need::Lag, &mut seen).await;
-        }
-        (seen, observer)
+async fn look_at_all<'a>(context: &'a Context, clock: &Clock) -> (Observation, Observer<'a>) {
+    let observer = context.observer(*clock);
+    let mut seen = observer.look().await;
+    observer.read(Need::Memory, &mut seen).await;
+    if context.config.pair.replica.is_some() {
+        observer.read(Need::Lag, &mut seen).await;
     }
+    (seen, observer)
+}
 
-    fn streak(&self, seen: &Observation, clock: &Clock) -> Streak {
-        Streak::new(&Diagnosis::of(seen, &self.config().pair), clock.now())
-    }
+fn streak_of(context: &Context, seen: &Observation, clock: &Clock) -> Streak {
+    Streak::new(&Diagnosis::of(seen, &context.config.pair), clock.now())
+}
 
-    fn require_check(&self, seen: &Observation) -> Result<(), Failure> {
-        let why = match &seen.check {
-            Reading::Known(_) => return Ok(()),
-            Reading::Missing => "it does not exist".to_owned(),
-            Reading::Unknown(why) => why.to_string(),
-        };
-        Err(Failure::new(
-            Kind::Rule(Code::HealthCheckUnreadable),
-            format!("The health check {} could not be read: {why}", self.config().pair.health_check_id),
-        ))
-    }
+fn require_check(context: &Context, seen: &Observation) -> Result<(), Failure> {
+    let why = match &seen.check {
+        Reading::Known(_) => return Ok(()),
+        Reading::Missing => "it does not exist".to_owned(),
+        Reading::Unknown(why) => why.to_string(),
+    };
+    Err(Failure::new(
+        Kind::Rule(Code::HealthCheckUnreadable),
+        format!("The health check {} could not be read: {why}", context.config.pair.health_check_id),
+    ))
 }
 
 fn same(present: &Pause, wanted: &Pause) -> bool {

@@ -1,18 +1,22 @@
 //! Would a failover work now? Configurations rot between incidents; each finding says how to fix it.
 
-use crate::clock::Clock;
-use crate::config::{Config, Mode};
+use crate::clock::{Clock, reserve};
+use crate::config::{self, Config, Mode};
 use crate::diagnosis::Diagnosis;
 use crate::model::{CheckState, Evidence, Observation, Reading};
 use crate::observe::Observer;
-use crate::policy::Primary;
+use crate::policy::{Endpoint, Pair, Primary};
 pub use crate::report::{Finding, Level};
 
+mod class;
 mod instances;
 mod records;
+mod switch;
 
-use instances::{instance, lag, pair};
-use records::records;
+pub use class::{Capacity, capacity};
+
+/// The longest that a Patroni cluster with its default `ttl` is without a leader, and a margin.
+const CLUSTER_FAILOVER: std::time::Duration = std::time::Duration::from_secs(35);
 
 /// The findings so far.
 #[derive(Default)]
@@ -45,159 +49,158 @@ pub async fn examine(
     clock: &Clock,
 ) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let policy = &config.pair.policy;
-    if let (Primary::Rds(id), Some(primary)) = (&config.pair.primary, &seen.primary) {
-        instance(&mut findings, "primary", id, primary);
-    }
-    if let (Some(id), Some(replica)) = (&config.pair.replica, &seen.replica) {
-        instance(&mut findings, "replica", id, replica);
-        pair(&mut findings, config, seen, id, replica);
-        lag(&mut findings, config, seen, clock);
-    } else {
-        findings.add(
-            "replica-configured",
-            Level::Warn,
-            "no replica is configured: whether the secondary can serve is not looked at, and nothing can be promoted",
-            "set FAILOVER_DB_INSTANCE_IDENTIFIER to the replica that the secondary record points to",
-        );
-    }
-    probes(&mut findings, config, seen, observer).await;
-    health_check(&mut findings, seen);
-    memory(&mut findings, seen, clock);
-    records(&mut findings, config, seen, observer).await;
-    time(&mut findings, config, clock);
-    let promote = if policy.promote { ", rds:PromoteReadReplica" } else { "" };
-    let publish = if config.topic.is_some() { ", sns:Publish" } else { "" };
-    findings.add(
-        "write-permissions",
-        Level::Warn,
-        format!("not verified, as no harmless call proves them: route53:UpdateHealthCheck, route53:ChangeTagsForResource{promote}{publish}"),
-        "prove them by a planned failover and failback",
-    );
-    findings.test(
-        "mode",
-        config.mode == Mode::Act,
-        Level::Warn,
-        format!("MODE is {}", config.mode.as_str()),
-        "set MODE=act when you trust what it reports",
-    );
+    let pair = &config.pair;
+    instances::examine(&mut findings, pair, seen, clock);
+    probes(&mut findings, pair, seen);
+    events(&mut findings, pair, seen, observer).await;
+    switch::examine(&mut findings, pair, seen, observer, clock).await;
+    records::examine(&mut findings, pair, seen, observer).await;
+    time(&mut findings, pair, clock);
+    settings(&mut findings, config);
     findings.0
 }
 
-async fn probes(findings: &mut Findings, config: &Config, seen: &Observation, observer: &Observer<'_>) {
-    let Some(probes) = seen.probes else { return };
-    if seen.primary().is_some_and(|primary| primary.multi_az) {
-        let events = observer.read_events().await;
+fn probes(findings: &mut Findings, pair: &Pair, seen: &Observation) {
+    if let Some(probes) = seen.probes {
+        let serving = probes.answered >= pair.policy.quorum;
+        let without = Observation { probes: None, ..seen.clone() };
+        let healthy = match pair.primary {
+            Primary::Rds(_) => matches!(Diagnosis::of(&without, pair), Diagnosis::Healthy(_)),
+            Primary::Probed { .. } => true,
+        };
         findings.test(
-            "events-readable",
-            matches!(events, Evidence::Read(_)),
+            "probes",
+            serving || !healthy,
             Level::Fail,
-            match &events {
-                Evidence::Unreadable(why) => format!("the events of the primary are {why}"),
-                Evidence::Read(_) | Evidence::NotRead => "the events of the primary can be read".to_owned(),
-            },
-            "allow rds:DescribeEvents: without it a Multi-AZ primary that only the probes miss is never failed over",
+            format!("{} of {} probes answer; {} must", probes.answered, probes.asked, pair.policy.quorum),
+            "correct HEALTH_ENDPOINTS, or the function's route to them: while the primary is healthy they must answer, or a failover starts by itself",
         );
     }
-    let serving = probes.answered >= config.pair.policy.quorum;
-    let healthy = matches!(
-        Diagnosis::of(&Observation { probes: None, ..seen.clone() }, &config.pair),
-        Diagnosis::Healthy(_)
-    );
-    findings.test(
-        "probes",
-        serving || !healthy,
-        Level::Fail,
-        format!("{} of {} probes answer; {} must", probes.answered, probes.asked, config.pair.policy.quorum),
-        "correct HEALTH_ENDPOINTS, or the function's way to them: with a healthy primary they must answer, or a failover starts by itself",
-    );
-}
-
-fn health_check(findings: &mut Findings, seen: &Observation) {
-    let check = match &seen.check {
-        Reading::Known(check) => check,
-        Reading::Missing => {
-            return findings.add(
-                "health-check-exists",
-                Level::Fail,
-                "the health check does not exist",
-                "correct ROUTE53_HEALTH_CHECK_ID",
-            );
-        }
-        Reading::Unknown(why) => {
-            return findings.add(
-                "health-check-exists",
-                Level::Fail,
-                format!("the health check is {why}"),
-                "allow route53:GetHealthCheck on the health check",
-            );
-        }
-    };
-    findings.add(
-        "health-check-exists",
-        Level::Pass,
-        format!("the health check exists, at version {}", check.version),
-        "",
-    );
-    findings.test(
-        "health-check-updatable",
-        check.not_updatable.is_none(),
-        Level::Fail,
-        check.not_updatable.clone().unwrap_or_else(|| "the health check can be updated".to_owned()),
-        "configure a health check that Route 53 lets you update",
-    );
-    let (level, fix) = match check.state {
-        CheckState::Normal => (Level::Pass, ""),
-        CheckState::ForcedUnhealthy => {
-            (Level::Warn, "traffic is on the secondary: send a failback when the primary should serve")
-        }
-        CheckState::Foreign => (
+    if let Some(probes) = seen.secondary {
+        findings.test(
+            "secondary-probes",
+            probes.answered > 0,
             Level::Fail,
-            "clear Disabled and Inverted: one of them alone was set by somebody else, and the function never changes that",
-        ),
-    };
-    findings.add("health-check-normal", level, format!("the health check is {}", check.state.as_str()), fix);
-}
-
-fn memory(findings: &mut Findings, seen: &Observation, clock: &Clock) {
-    match &seen.memory {
-        Evidence::NotRead => {}
-        Evidence::Unreadable(why) => findings.add(
-            "tags-readable",
-            Level::Fail,
-            format!("the tags are {why}"),
-            "correct the failover: tags of the health check, or allow route53:ListTagsForResource",
-        ),
-        Evidence::Read(memory) => {
-            findings.add("tags-readable", Level::Pass, "the tags of the health check can be read", "");
-            let pause = memory.pause.as_ref().filter(|pause| pause.in_force(clock.now()));
-            findings.test(
-                "not-paused",
-                pause.is_none(),
-                Level::Warn,
-                pause.map_or_else(
-                    || "automatic change is not paused".to_owned(),
-                    |pause| {
-                        format!("automatic change is paused until {} ({})", pause.until_words(), pause.reason)
-                    },
-                ),
-                "send {\"action\":\"resume\"}",
-            );
-        }
+            format!("{} of {} probes of the secondary answer; one must", probes.answered, probes.asked),
+            "correct SECONDARY_ENDPOINTS, or the function's route to them: while none answers, no traffic is moved",
+        );
     }
+    let tcp = pair.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::Tcp(_)));
+    if !pair.endpoints.is_empty() {
+        findings.test(
+            "probe-kind",
+            !tcp,
+            Level::Warn,
+            if tcp {
+                "a tcp probe is answered by a server that hangs: the kernel accepts the connection"
+            } else {
+                "the probes ask for a page"
+            },
+            "probe an HTTP page that runs a query with a time-out",
+        );
+    }
+    if let Primary::Probed { .. } = pair.primary {
+        let policy = &pair.policy;
+        let confirmed = policy.interval * policy.confirmations.saturating_sub(1);
+        findings.test(
+            "confirmation-length",
+            confirmed >= CLUSTER_FAILOVER,
+            Level::Warn,
+            format!(
+                "an outage is confirmed after {} s; a Patroni cluster with its default ttl of 30 s needs {} s to elect a leader",
+                confirmed.as_secs_f64(),
+                CLUSTER_FAILOVER.as_secs()
+            ),
+            "raise CONFIRMATIONS or CONFIRMATION_INTERVAL so that a failover of the cluster itself moves no traffic",
+        );
+    }
+}
+
+async fn events(findings: &mut Findings, pair: &Pair, seen: &Observation, observer: &Observer<'_>) {
+    if pair.rds_primary().is_none() {
+        return;
+    }
+    let multi_az = seen.primary().is_some_and(|primary| primary.multi_az);
+    // Where only the probes fail, they tell a failover of RDS itself from an outage.
+    let level = if multi_az && seen.probes.is_some() { Level::Fail } else { Level::Warn };
+    let events = observer.read_events().await;
+    findings.test(
+        "events-readable",
+        matches!(events, Evidence::Read(_)),
+        level,
+        match &events {
+            Evidence::Unreadable(why) => format!("the events of the primary are {why}"),
+            Evidence::Read(_) | Evidence::NotRead => "the events of the primary can be read".to_owned(),
+        },
+        "allow rds:DescribeEvents: without it a deleted primary, or a Multi-AZ primary that only the probes miss, may not be failed over",
+    );
 }
 
 /// Whether the confirmations fit into the time an invocation has.
-fn time(findings: &mut Findings, config: &Config, clock: &Clock) {
-    let policy = &config.pair.policy;
+fn time(findings: &mut Findings, pair: &Pair, clock: &Clock) {
+    let policy = &pair.policy;
     let rounds = policy.confirmations.max(policy.failback_confirmations);
-    let needed = policy.interval * rounds.saturating_sub(1);
+    let probed = !(pair.endpoints.is_empty() && pair.secondary_endpoints.is_empty());
+    let look = if probed { pair.endpoint_timeout } else { std::time::Duration::ZERO };
+    // A look that takes longer than the interval delays the next one.
+    let needed = policy.interval.max(look) * rounds.saturating_sub(1) + look + reserve::LOOK;
     let Some(left) = clock.left() else { return };
     findings.test(
         "invocation-time",
         left > needed,
         Level::Fail,
-        format!("{rounds} observations take {} s and more; this invocation has {} s left", needed.as_secs_f64(), left.as_secs()),
-        "raise the function's time-out, or lower CONFIRMATIONS, FAILBACK_CONFIRMATIONS or CONFIRMATION_INTERVAL",
+        format!(
+            "{rounds} observations and the change take up to {} s; this invocation has {} s left",
+            needed.as_secs_f64(),
+            left.as_secs()
+        ),
+        "raise the function's time-out, or lower CONFIRMATIONS, FAILBACK_CONFIRMATIONS, CONFIRMATION_INTERVAL or HEALTH_ENDPOINT_TIMEOUT",
     );
+}
+
+fn settings(findings: &mut Findings, config: &Config) {
+    let policy = &config.pair.policy;
+    for (variable, status) in config::undocumented(policy) {
+        findings.add(
+            "status-documented",
+            Level::Warn,
+            config::undocumented_words(variable, status),
+            "correct the word, or keep it if RDS really reports it",
+        );
+    }
+    if policy.promote {
+        findings.test(
+            "fence",
+            policy.fence,
+            Level::Warn,
+            if policy.fence {
+                "the old primary is stopped after a promotion"
+            } else {
+                "promotion is on and FENCE_PRIMARY is off: an old primary that lives goes on taking writes from open connections"
+            },
+            "set FENCE_PRIMARY=stop, or be ready to stop the old primary by hand",
+        );
+    }
+    let mut permissions = vec!["route53:UpdateHealthCheck", "route53:ChangeTagsForResource"];
+    permissions.extend(policy.promote.then_some("rds:PromoteReadReplica"));
+    permissions.extend(policy.fence.then_some("rds:StopDBInstance"));
+    permissions.extend(config.topic.is_some().then_some("sns:Publish"));
+    findings.add(
+        "write-permissions",
+        Level::Warn,
+        format!("not verified, as no harmless call proves them: {}", permissions.join(", ")),
+        "prove them with a planned failover and failback",
+    );
+    findings.test(
+        "mode",
+        config.mode == Mode::Act,
+        Level::Fail,
+        format!("MODE is {}", config.mode.as_str()),
+        "set MODE=act when you trust what it reports: until then it changes nothing",
+    );
+}
+
+/// Whether the check is one that an outage now would be routed away with.
+fn is_normal(reading: &Reading<crate::model::HealthCheck>) -> bool {
+    reading.known().is_some_and(|check| check.state == CheckState::Normal)
 }

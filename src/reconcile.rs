@@ -7,22 +7,20 @@ use std::time::Duration;
 
 use crate::account::{Account, Last, Made, Step};
 use crate::act::{Actor, Direction, Outcome, Switch};
-use crate::app::App;
 use crate::clock::{Clock, reserve};
 use crate::config::Mode;
+use crate::context::Context;
 use crate::decide::{After, Case, Decision, Effect, Order, Rule, Streak, decide, explain};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Failure, Kind};
 use crate::facts;
+use crate::memory::{Move, Tag};
 use crate::model::{Change, Evidence, Need, Observation, Reading};
 use crate::observe::Observer;
 use crate::status::Health;
 
 /// More observations than any confirmation takes: two symptoms that take turns must not keep an invocation alive.
 const MAX_LOOKS: u32 = 250;
-
-/// What one look takes when all goes well.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// How often the world may change under a decision before the invocation gives up.
 const MAX_RACES: u32 = 3;
@@ -41,9 +39,23 @@ enum Proposal {
     Nothing(&'static Rule, Option<&'static str>),
 }
 
-/// Brings one pair to where it should be, within one invocation.
-pub(crate) struct Reconciler<'a> {
-    app: &'a App,
+/// Brings the pair to where it should be, as far as that goes within one invocation.
+///
+/// # Errors
+/// A rule that fails, or a change that did not work.
+pub async fn reconcile(
+    context: &Context,
+    clock: Clock,
+    order: Order,
+    reason: Option<&str>,
+    account: &mut Account,
+) -> Result<(), Failure> {
+    Reconciler::begin(context, clock, order, reason, account).await.run().await
+}
+
+/// One pair within one invocation.
+struct Reconciler<'a> {
+    context: &'a Context,
     observer: Observer<'a>,
     actor: Actor<'a>,
     clock: Clock,
@@ -58,25 +70,27 @@ pub(crate) struct Reconciler<'a> {
     looked: Duration,
     /// When RDS was asked last.
     asked_rds: Duration,
+    /// What claims the last move of traffic that this invocation made.
+    claim: Option<(Tag, Move)>,
 }
 
 impl<'a> Reconciler<'a> {
     /// Makes the first look.
-    pub(crate) async fn begin(
-        app: &'a App,
+    async fn begin(
+        context: &'a Context,
         clock: Clock,
         order: Order,
         reason: Option<&'a str>,
         account: &'a mut Account,
     ) -> Self {
-        let pair = &app.config().pair;
-        let observer = app.observer(clock);
-        let actor = Actor::new(app.aws(), pair, observer, clock);
+        let pair = &context.config.pair;
+        let observer = context.observer(clock);
+        let actor = Actor::new(&context.aws, pair, observer, clock);
         let looked = clock.elapsed();
         let seen = observer.look().await;
         let streak = Streak::new(&Diagnosis::of(&seen, pair), clock.now());
         let mut this = Self {
-            app,
+            context,
             observer,
             actor,
             clock,
@@ -88,23 +102,19 @@ impl<'a> Reconciler<'a> {
             looks: 1,
             looked,
             asked_rds: looked,
+            claim: None,
         };
         this.note_health();
         this
     }
 
     /// Observes, decides and acts until there is nothing more to do now.
-    ///
-    /// # Errors
-    /// A rule that fails, or a change that did not work.
-    pub(crate) async fn run(mut self) -> Result<(), Failure> {
+    async fn run(mut self) -> Result<(), Failure> {
         let result = self.reconcile().await;
-        let moved = |made: &Made| matches!(made.change, Change::RouteToSecondary | Change::RouteToPrimary);
         if !self.order.is_tick()
-            && self.account.changes.iter().any(moved)
-            && let (Reading::Known(check), Evidence::Read(memory)) = (&self.seen.check, &self.seen.memory)
+            && let Some((tag, ours)) = &self.claim
         {
-            self.actor.settle_claim(check, memory).await;
+            self.actor.settle_claim(*tag, ours).await;
         }
         result
     }
@@ -121,7 +131,7 @@ impl<'a> Reconciler<'a> {
                     return self.settle(rule, why);
                 }
             };
-            if self.app.config().mode == Mode::Observe {
+            if self.context.config.mode == Mode::Observe {
                 self.leave(rule, "");
                 return self.settle(rule, None);
             }
@@ -129,7 +139,7 @@ impl<'a> Reconciler<'a> {
                 Outcome::Made(switch) => {
                     let promotion_may_follow =
                         change == Change::RouteToSecondary && self.case().promotion_may_follow();
-                    self.made(rule, change, switch);
+                    self.made(rule, change, *switch);
                     if !promotion_may_follow {
                         return self.settle(rule, None);
                     }
@@ -137,7 +147,12 @@ impl<'a> Reconciler<'a> {
                 }
                 Outcome::MadeByAnother => {
                     self.leave(rule, "; another invocation does it");
-                    return self.settle(rule, None);
+                    if change != Change::RouteToSecondary || !self.case().promotion_may_follow() {
+                        return self.settle(rule, None);
+                    }
+                    // The promotion that was asked for may be nobody else's.
+                    self.look_again().await;
+                    self.read(Need::Switch).await;
                 }
                 Outcome::Superseded => {
                     races += 1;
@@ -153,7 +168,8 @@ impl<'a> Reconciler<'a> {
                     self.look_again().await;
                     self.read(Need::Switch).await;
                 }
-                Outcome::HeldUp => self.seen.switch_is_fresh = false,
+                // The primary may be back by now, and the switch another.
+                Outcome::HeldUp => self.look_again().await,
             }
         }
     }
@@ -178,12 +194,12 @@ impl<'a> Reconciler<'a> {
             let wait = match after {
                 After::Nothing => Duration::ZERO,
                 // From the beginning of the last look: probes that time out must not stretch the confirmation.
-                After::Interval => self.until_due(self.app.config().pair.policy.interval),
+                After::Interval => self.until_due(self.context.config.pair.policy.interval),
             };
             if self.looks != self.streak.length || self.looks >= MAX_LOOKS {
                 return Proposal::Nothing(rule, Some("the primary's health changed within this invocation"));
             }
-            if !self.clock.allows(wait + self.app.time_of_a_look(LOOK)) {
+            if !self.clock.allows(wait + self.context.time_of_a_look()) {
                 return Proposal::Nothing(
                     rule,
                     Some("the invocation's deadline leaves no time to observe again"),
@@ -218,11 +234,11 @@ impl<'a> Reconciler<'a> {
 
     /// Looks at the primary again and again until the next tick is due; `true` once there is something to decide.
     async fn watch(&mut self, rule: &Rule) -> bool {
-        let policy = &self.app.config().pair.policy;
+        let policy = &self.context.config.pair.policy;
         let Some(interval) = policy.watch else { return false };
         // What it takes to confirm an outage and to act on it.
-        let rest = policy.interval * policy.confirmations
-            + self.app.time_of_a_look(LOOK) * policy.confirmations
+        let rest = policy.interval * policy.confirmations.saturating_sub(1)
+            + self.context.time_of_a_look()
             + reserve::LOOK;
         while rule.effect == (Effect::Stay { notify: false }) && self.case().may_watch() {
             let wait = self.until_due(interval);
@@ -261,14 +277,14 @@ impl<'a> Reconciler<'a> {
 
     fn saw(&mut self, seen: Observation) {
         self.seen = seen;
-        let diagnosis = Diagnosis::of(&self.seen, &self.app.config().pair);
+        let diagnosis = Diagnosis::of(&self.seen, &self.context.config.pair);
         self.streak = self.streak.and(&diagnosis, self.clock.now());
         self.looks += 1;
         self.note_health();
     }
 
     fn note_health(&mut self) {
-        let looks = &self.app.healthy_looks;
+        let looks = &self.context.healthy_looks;
         if self.streak.health == Health::Healthy {
             looks.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -290,17 +306,17 @@ impl<'a> Reconciler<'a> {
     /// Confirms the announcement of a change that is seen made: the invocation that made it may have died. A note, no
     /// change; so it is written while paused, too.
     async fn confirm_what_was_made(&mut self) {
-        if self.app.config().mode == Mode::Observe {
+        if self.context.config.mode == Mode::Observe {
             return;
         }
         let (Reading::Known(check), Evidence::Read(memory)) = (&self.seen.check, &mut self.seen.memory)
         else {
             return;
         };
-        let open = memory.unconfirmed(check, self.clock.now()).map(|(tag, made)| (tag, made.confirmed()));
+        let open = check.unconfirmed(memory, self.clock.now()).map(|(tag, made)| (tag, made.confirmed()));
         let Some((tag, made)) = open else { return };
         match self.actor.confirm(tag, &made).await {
-            Ok(()) if tag == crate::memory::Tag::Routed => memory.routed = Some(made),
+            Ok(()) if tag == Tag::Routed => memory.routed = Some(made),
             Ok(()) => memory.returned = Some(made),
             Err(why) => {
                 tracing::warn!(%why, "an announcement could not be confirmed; the next tick tries again")
@@ -309,7 +325,7 @@ impl<'a> Reconciler<'a> {
     }
 
     fn case(&self) -> Case<'_> {
-        Case::new(&self.seen, self.streak.clone(), self.order, &self.app.config().pair, self.clock.now())
+        Case::new(&self.seen, self.streak.clone(), self.order, &self.context.config.pair, self.clock.now())
     }
 
     fn made(&mut self, rule: &'static Rule, change: Change, switch: Switch) {
@@ -318,6 +334,7 @@ impl<'a> Reconciler<'a> {
             tracing::warn!("{}", switch.note);
             message = format!("{message}; {}", switch.note);
         }
+        self.account.left = None;
         self.account.changes.push(Made {
             change,
             code: rule.code.as_str(),
@@ -327,6 +344,7 @@ impl<'a> Reconciler<'a> {
             next: rule.next,
             at: self.clock.now(),
         });
+        self.claim = switch.claim.or(self.claim.take());
         self.seen.check = Reading::Known(switch.check);
         self.seen.memory = Evidence::Read(switch.memory);
     }

@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rds_route53_failover::config::{Config, Failback, Mode, OnUnreachable, VARIABLES};
-use rds_route53_failover::health::Trigger;
-use rds_route53_failover::probe::Endpoint;
+use rds_route53_failover::config::{Config, Mode, VARIABLES, nearest};
+use rds_route53_failover::model::{InstanceRef, Symptom};
+use rds_route53_failover::policy::{Endpoint, Failback, OnUnreachable, Primary};
 use rds_route53_failover::status::{Health, Status};
 
 /// Every variable and its default, as users know them.
 const DEFAULTS: &[(&str, &str)] = &[
-    ("PRIMARY_DB_INSTANCE_IDENTIFIER", "required"),
+    ("PRIMARY_DB_INSTANCE_IDENTIFIER", "required, or `PRIMARY_NAME`"),
+    ("PRIMARY_NAME", "none"),
     ("ROUTE53_HEALTH_CHECK_ID", "required"),
     ("FAILOVER_DB_INSTANCE_IDENTIFIER", "none"),
     ("PROMOTE_REPLICA", "false"),
@@ -20,13 +21,16 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("STATUS_OVERRIDES", "none"),
     ("CONFIRMATIONS", "3"),
     ("CONFIRMATION_INTERVAL", "10s"),
-    ("FAILBACK", "auto"),
+    ("FAILBACK", "`auto`; `manual` with `PRIMARY_NAME`"),
     ("FAILBACK_CONFIRMATIONS", "3"),
     ("COOLDOWN", "10m"),
     ("MODE", "act"),
     ("HEALTH_ENDPOINTS", "none"),
-    ("HEALTH_ENDPOINT_QUORUM", "majority"),
+    ("HEALTH_ENDPOINT_QUORUM", "majority; `1` with `PRIMARY_NAME`"),
     ("HEALTH_ENDPOINT_TIMEOUT", "2s"),
+    ("SECONDARY_ENDPOINTS", "none"),
+    ("WATCH_INTERVAL", "none"),
+    ("FENCE_PRIMARY", "off"),
     ("ON_PRIMARY_UNREACHABLE", "hold"),
     ("NOTIFICATION_TOPIC_ARN", "none"),
     ("HOSTED_ZONE_ID", "none"),
@@ -68,6 +72,10 @@ fn fault(variables: Variables) -> String {
     faults.into_iter().next().unwrap()
 }
 
+fn instance(config: &Config) -> InstanceRef {
+    config.pair.rds_primary().unwrap().clone()
+}
+
 fn allowed(name: &str) -> &'static str {
     VARIABLES.iter().find(|variable| variable.name == name).unwrap().allowed
 }
@@ -76,13 +84,15 @@ fn allowed(name: &str) -> &'static str {
 fn the_variables_and_their_defaults_are_the_documented_ones() {
     let listed: Vec<_> = VARIABLES.iter().map(|variable| (variable.name, variable.default)).collect();
     assert_eq!(listed, DEFAULTS);
-    assert!(VARIABLES.iter().all(|variable| !variable.allowed.is_empty()));
+    assert!(VARIABLES.iter().all(|variable| !variable.allowed.is_empty() && !variable.meaning.is_empty()));
 }
 
 #[test]
 fn a_default_written_out_is_the_same_as_none() {
+    let words = |default: &str| default.starts_with("required") || default == "none" || default.contains('`');
+    let spelt = [("FAILBACK", "auto"), ("HEALTH_ENDPOINT_QUORUM", "majority")];
     let written: Vec<_> =
-        DEFAULTS.iter().copied().filter(|(_, default)| !matches!(*default, "required" | "none")).collect();
+        DEFAULTS.iter().copied().filter(|(_, default)| !words(default)).chain(spelt).collect();
     assert_eq!(format!("{:?}", loaded(&written)), format!("{:?}", loaded(&[])));
     let with_endpoints = [&written[..], &[ENDPOINTS]].concat();
     assert_eq!(format!("{:?}", loaded(&with_endpoints)), format!("{:?}", loaded(&[ENDPOINTS])));
@@ -91,13 +101,13 @@ fn a_default_written_out_is_the_same_as_none() {
 #[test]
 fn what_is_not_set_has_its_default() {
     let config = loaded(&[]);
-    let policy = &config.policy;
-    assert_eq!(policy.primary.identifier, "orders-primary");
-    assert_eq!(config.health_check_id, CHECK.1);
-    assert_eq!(policy.replica, None);
+    let policy = &config.pair.policy;
+    assert_eq!(instance(&config).identifier, "orders-primary");
+    assert_eq!(config.pair.health_check_id, CHECK.1);
+    assert_eq!(config.pair.replica, None);
     assert!(!policy.promote);
     let promotable = [Status::Failed, Status::InaccessibleEncryptionCredentials, Status::IncompatibleNetwork];
-    assert_eq!(policy.promote_on, promotable.map(Trigger::Status).into_iter().collect());
+    assert_eq!(policy.promote_on, promotable.map(Symptom::Status).into_iter().collect());
     assert_eq!(policy.max_lag, Duration::from_secs(60));
     assert!(policy.overrides.is_empty());
     assert_eq!((policy.confirmations, policy.failback_confirmations), (3, 3));
@@ -105,11 +115,12 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(policy.failback, Failback::Auto);
     assert_eq!(policy.cooldown, Duration::from_secs(600));
     assert_eq!(config.mode, Mode::Act);
-    assert!(config.endpoints.is_empty());
-    assert_eq!(config.endpoint_timeout, Duration::from_secs(2));
+    assert!(config.pair.endpoints.is_empty());
+    assert_eq!(config.pair.endpoint_timeout, Duration::from_secs(2));
     assert_eq!(policy.on_unreachable, OnUnreachable::Hold);
-    assert_eq!((config.topic, config.hosted_zone_id, config.record_name), (None, None, None));
-    assert!(!policy.knows_zone);
+    assert_eq!((&config.topic, &config.pair.hosted_zone_id, &config.pair.record_name), (&None, &None, &None));
+    assert!(config.pair.secondary_endpoints.is_empty());
+    assert_eq!((policy.watch, policy.fence), (None, false));
     assert!(config.warnings.is_empty());
 }
 
@@ -131,15 +142,18 @@ fn every_variable_is_read() {
         ("MODE", "observe"),
         ("HEALTH_ENDPOINT_QUORUM", "3"),
         ("HEALTH_ENDPOINT_TIMEOUT", "1s"),
+        ("SECONDARY_ENDPOINTS", "http://10.1.0.1:8008/leader"),
+        ("WATCH_INTERVAL", "5s"),
+        ("FENCE_PRIMARY", "Stop"),
         ("ON_PRIMARY_UNREACHABLE", "failover"),
         ("NOTIFICATION_TOPIC_ARN", topic),
         ("HOSTED_ZONE_ID", "/hostedzone/Z0ORDERS"),
         ("RECORD_NAME", "DB.orders.example."),
     ]);
-    let policy = &config.policy;
-    assert_eq!(policy.replica.as_ref().unwrap().identifier, "orders-replica");
+    let policy = &config.pair.policy;
+    assert_eq!(config.pair.replica.as_ref().unwrap().identifier, "orders-replica");
     assert!(policy.promote);
-    let promote_on: BTreeSet<_> = policy.promote_on.iter().map(Trigger::as_str).collect();
+    let promote_on: BTreeSet<_> = policy.promote_on.iter().map(Symptom::as_str).collect();
     assert_eq!(promote_on, ["storage-full", "missing", "unreachable", "unresponsive"].into());
     assert_eq!(policy.max_lag, Duration::from_secs(300));
     assert_eq!(policy.health_of(&Status::Maintenance), Health::Hold);
@@ -150,16 +164,17 @@ fn every_variable_is_read() {
     assert_eq!(policy.failback, Failback::Manual);
     assert_eq!(policy.cooldown, Duration::from_secs(3600));
     assert_eq!(config.mode, Mode::Observe);
-    assert_eq!(config.endpoints.len(), 3);
-    assert_eq!(config.endpoints[2], Endpoint::Tcp("db.example:5432".to_owned()));
+    assert_eq!(config.pair.endpoints.len(), 3);
+    assert_eq!(config.pair.endpoints[2], Endpoint::Tcp("db.example:5432".to_owned()));
     assert_eq!(policy.quorum, 3);
-    assert_eq!(config.endpoint_timeout, Duration::from_secs(1));
+    assert_eq!(config.pair.endpoint_timeout, Duration::from_secs(1));
     assert_eq!(policy.on_unreachable, OnUnreachable::FailOver);
-    let told = config.topic.as_ref().unwrap();
-    assert_eq!((told.arn.as_str(), told.region.as_str()), (topic, "eu-west-1"));
-    assert_eq!(config.hosted_zone_id.as_deref(), Some("Z0ORDERS"));
-    assert_eq!(config.record_name.as_deref(), Some("db.orders.example"));
-    assert!(policy.knows_zone);
+    assert_eq!(config.pair.secondary_endpoints.len(), 1);
+    assert_eq!((policy.watch, policy.fence), (Some(Duration::from_secs(5)), true));
+    let notified = config.topic.as_ref().unwrap();
+    assert_eq!((notified.arn.as_str(), notified.region.as_str()), (topic, "eu-west-1"));
+    assert_eq!(config.pair.hosted_zone_id.as_deref(), Some("Z0ORDERS"));
+    assert_eq!(config.pair.record_name.as_deref(), Some("db.orders.example"));
 }
 
 #[test]
@@ -169,6 +184,7 @@ fn a_value_that_makes_no_sense_is_named_with_what_it_may_be() {
             "PRIMARY_DB_INSTANCE_IDENTIFIER",
             &["1orders", "orders primary", "orders_primary", "-orders", "arn:aws:rds:us-east-1::db:orders"],
         ),
+        ("PRIMARY_NAME", &["orders primary", "orders/primary", "örders"]),
         ("ROUTE53_HEALTH_CHECK_ID", &["11111111/2222", "a check", "arn:aws:route53:::healthcheck/1"]),
         (
             "FAILOVER_DB_INSTANCE_IDENTIFIER",
@@ -207,14 +223,22 @@ fn a_value_that_makes_no_sense_is_named_with_what_it_may_be() {
                 "tcp://orders.example:5432/x",
                 "http://",
                 "http:///health",
-                "http://user:secret@orders.example/",
                 "https://orders.example/a b",
                 "http://orders.example:70000/",
                 "https://orders.example/,tcp://orders.example",
+                "tcp://db example:5432",
+                "tcp://db..example:5432",
+                "http://-db.example/",
+                "http://db!.example/",
+                "tcp://[2001:db8::zz]:5432",
+                "tcp://db.example:5432,tcp://DB.example:5432",
             ],
         ),
         ("HEALTH_ENDPOINT_QUORUM", &["0", "1", "most", "-1"]),
         ("HEALTH_ENDPOINT_TIMEOUT", &["0s", "2", "-2s"]),
+        ("SECONDARY_ENDPOINTS", &[",", "orders.example", "tcp://db example:5432", "tcp://c:1,tcp://c:1"]),
+        ("WATCH_INTERVAL", &["999ms", "0s", "5", "-5s"]),
+        ("FENCE_PRIMARY", &["true", "on", "reboot"]),
         ("ON_PRIMARY_UNREACHABLE", &["true", "fail-over"]),
         (
             "NOTIFICATION_TOPIC_ARN",
@@ -224,19 +248,25 @@ fn a_value_that_makes_no_sense_is_named_with_what_it_may_be() {
                 "arn:aws:sns:us-east-1:123456789012:",
                 "arn:aws:sns::123456789012:alerts",
                 "arn:aws:sns:us-east-1:1234:alerts",
+                "arn:aws:sns:us-east-1:123456789012:alerts.fifo",
                 "arn:aws:sns:us-east-1:123456789012:alerts:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55",
             ],
         ),
         ("HOSTED_ZONE_ID", &["/hostedzone/", "Z 1", "orders.example"]),
-        ("RECORD_NAME", &[".", "localhost", "db orders.example"]),
+        ("RECORD_NAME", &[".", "localhost", "db orders.example", "db..example.com", "-db.example.com", "a.*.example.com"]),
     ];
     let named: Vec<_> = bad.iter().map(|(name, _)| *name).collect();
     assert_eq!(named, DEFAULTS.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "every variable");
     for (name, values) in bad {
         for value in *values {
             // What contradicts nothing: a zone for the name.
-            let zone: &[_] = if *name == "RECORD_NAME" { &[("HOSTED_ZONE_ID", "Z1")] } else { &[] };
-            let fault = fault(&[zone, &[(*name, *value)]].concat());
+            let context: &[_] = match *name {
+                "RECORD_NAME" => &[("HOSTED_ZONE_ID", "Z1")],
+                "FENCE_PRIMARY" => &[REPLICA, ("PROMOTE_REPLICA", "true")],
+                "PRIMARY_NAME" => &[(PRIMARY.0, ""), ENDPOINTS],
+                _ => &[],
+            };
+            let fault = fault(&[context, &[(*name, *value)]].concat());
             assert!(fault.starts_with(&format!("{name} holds `{value}`")), "{fault}");
             assert!(fault.ends_with(&format!("it may hold {}", allowed(name))), "{fault}");
         }
@@ -246,6 +276,7 @@ fn a_value_that_makes_no_sense_is_named_with_what_it_may_be() {
 #[test]
 fn all_that_is_wrong_is_reported_together() {
     let faults = bare(&[
+        ("PRIMARY_DB_INSTANCE_IDENTIFIER", "1"),
         ("FAILOVER_DB_INSTANCE_IDENTIFIER", "1"),
         ("PROMOTE_REPLICA", "maybe"),
         ("PROMOTE_ON", "!"),
@@ -260,6 +291,9 @@ fn all_that_is_wrong_is_reported_together() {
         ("HEALTH_ENDPOINTS", "x"),
         ("HEALTH_ENDPOINT_QUORUM", "x"),
         ("HEALTH_ENDPOINT_TIMEOUT", "0s"),
+        ("SECONDARY_ENDPOINTS", "x"),
+        ("WATCH_INTERVAL", "0s"),
+        ("FENCE_PRIMARY", "x"),
         ("ON_PRIMARY_UNREACHABLE", "x"),
         ("NOTIFICATION_TOPIC_ARN", "x"),
         ("HOSTED_ZONE_ID", "."),
@@ -268,7 +302,8 @@ fn all_that_is_wrong_is_reported_together() {
     .unwrap_err();
     let mut named: Vec<_> = faults.iter().map(|fault| fault.split(' ').next().unwrap()).collect();
     named.sort_unstable();
-    let mut all: Vec<_> = DEFAULTS.iter().map(|(name, _)| *name).collect();
+    // A primary has one name or the other.
+    let mut all: Vec<_> = DEFAULTS.iter().map(|(name, _)| *name).filter(|name| *name != "PRIMARY_NAME").collect();
     all.sort_unstable();
     assert_eq!(named, all, "each variable once: {faults:#?}");
     let lookup = |name: &str| (name == "MODE").then(|| "x".to_owned());
@@ -293,7 +328,7 @@ fn what_is_required_has_no_default() {
 fn an_empty_variable_is_an_unset_one() {
     // A template that passes every parameter passes the unset ones empty.
     let empty: Vec<_> =
-        DEFAULTS.iter().filter(|(_, default)| *default != "required").map(|(name, _)| (*name, "")).collect();
+        DEFAULTS.iter().filter(|(_, default)| !default.starts_with("required")).map(|(name, _)| (*name, "")).collect();
     assert_eq!(format!("{:?}", loaded(&empty)), format!("{:?}", loaded(&[])));
     let blank: Vec<_> = empty.iter().map(|(name, _)| (*name, " \t")).collect();
     assert_eq!(format!("{:?}", loaded(&blank)), format!("{:?}", loaded(&[])));
@@ -316,7 +351,7 @@ fn the_primary_is_never_its_own_replica() {
     // The same name in another region is another instance.
     let elsewhere = arn("eu-west-1", "orders-primary");
     assert_eq!(
-        loaded(&[(REPLICA.0, &elsewhere)]).policy.replica.unwrap().region.as_deref(),
+        loaded(&[(REPLICA.0, &elsewhere)]).config.pair.replica.unwrap().region.as_deref(),
         Some("eu-west-1")
     );
 }
@@ -327,6 +362,8 @@ fn settings_that_contradict_each_other_are_named_together() {
         (&[("PROMOTE_REPLICA", "true")], &["PROMOTE_REPLICA", "FAILOVER_DB_INSTANCE_IDENTIFIER"]),
         (&[("ON_PRIMARY_UNREACHABLE", "failover")], &["ON_PRIMARY_UNREACHABLE", "HEALTH_ENDPOINTS"]),
         (&[("RECORD_NAME", "db.orders.example")], &["RECORD_NAME", "HOSTED_ZONE_ID"]),
+        (&[("FENCE_PRIMARY", "stop")], &["FENCE_PRIMARY", "PROMOTE_REPLICA"]),
+        (&[REPLICA, ("FENCE_PRIMARY", "stop")], &["FENCE_PRIMARY", "PROMOTE_REPLICA"]),
         (&[("PROMOTE_ON", "failed,available")], &["PROMOTE_ON", "`available`", "healthy"]),
         (&[("PROMOTE_ON", "rebooting")], &["PROMOTE_ON", "`rebooting`", "hold"]),
         (&[("PROMOTE_ON", "never-heard-of")], &["PROMOTE_ON", "`never-heard-of`", "STATUS_OVERRIDES"]),
@@ -368,13 +405,14 @@ fn a_setting_without_effect_is_a_warning_and_no_fault() {
         panic!()
     };
     assert!(warning.contains("STATUS_OVERRIDES") && warning.contains("`avialable`"), "{warning}");
+    assert!(warning.contains("did you mean `available`?"), "{warning}");
     let effective = [ENDPOINTS, ("PROMOTE_ON", "unreachable"), ("ON_PRIMARY_UNREACHABLE", "failover")];
     assert!(warnings(&effective).is_empty());
 }
 
 #[test]
 fn an_arn_fixes_the_region_and_a_name_lives_at_home() {
-    let primary = |variables: Variables| loaded(variables).policy.primary;
+    let primary = |variables: Variables| instance(&loaded(variables));
     assert_eq!(primary(&[]).region.as_deref(), Some("us-east-1"));
     let arn = "arn:aws-us-gov:rds:us-gov-west-1:123456789012:db:Orders-Primary";
     let govern = primary(&[(PRIMARY.0, arn)]);
@@ -383,12 +421,12 @@ fn an_arn_fixes_the_region_and_a_name_lives_at_home() {
         ("orders-primary", Some("us-gov-west-1"))
     );
     let config = bare(&[PRIMARY, CHECK, ("AWS_DEFAULT_REGION", "eu-west-1")]).unwrap();
-    assert_eq!(config.policy.primary.region.as_deref(), Some("eu-west-1"));
+    assert_eq!(instance(&config).region.as_deref(), Some("eu-west-1"));
     // The SDK finds one, or its calls fail: nothing here invents a region.
-    assert_eq!(bare(&[PRIMARY, CHECK]).unwrap().policy.primary.region, None);
+    assert_eq!(instance(&bare(&[PRIMARY, CHECK]).unwrap()).region, None);
     // An empty variable is an unset one here, too.
     let config = bare(&[PRIMARY, CHECK, ("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "eu-west-1")]).unwrap();
-    assert_eq!(config.policy.primary.region.as_deref(), Some("eu-west-1"));
+    assert_eq!(instance(&config).region.as_deref(), Some("eu-west-1"));
 }
 
 #[test]
@@ -404,15 +442,16 @@ fn durations_are_written_with_their_unit() {
     ] {
         let config = loaded(&[("COOLDOWN", text), ("MAX_REPLICA_LAG", text)]);
         let expected = Duration::from_millis(milliseconds);
-        assert_eq!((config.policy.cooldown, config.policy.max_lag), (expected, expected), "{text}");
+        assert_eq!((config.pair.policy.cooldown, config.pair.policy.max_lag), (expected, expected), "{text}");
     }
 }
 
 #[test]
 fn the_quorum_is_the_majority_unless_said_otherwise() {
     let quorum = |endpoints: usize, quorum: &str| {
-        let list = vec!["tcp://db.example:5432"; endpoints].join(",");
-        loaded(&[("HEALTH_ENDPOINTS", &list), ("HEALTH_ENDPOINT_QUORUM", quorum)]).policy.quorum
+        let list: Vec<_> = (0..endpoints).map(|node| format!("tcp://db{node}.example:5432")).collect();
+        let list = list.join(",");
+        loaded(&[("HEALTH_ENDPOINTS", &list), ("HEALTH_ENDPOINT_QUORUM", quorum)]).pair.policy.quorum
     };
     for (endpoints, majority) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)] {
         assert_eq!(quorum(endpoints, ""), majority);
@@ -431,6 +470,104 @@ fn an_endpoint_may_be_an_address_of_either_family() {
         "https://orders.example",
         "https://orders.example/health?deep=1",
     ] {
-        assert_eq!(loaded(&[("HEALTH_ENDPOINTS", endpoint)]).endpoints.len(), 1, "{endpoint}");
+        assert_eq!(loaded(&[("HEALTH_ENDPOINTS", endpoint)]).pair.endpoints.len(), 1, "{endpoint}");
     }
+}
+
+#[test]
+fn a_primary_outside_rds_has_a_name_and_probes_and_nothing_of_rds() {
+    let outside = |variables: Variables| load(&[&[(PRIMARY.0, ""), ("PRIMARY_NAME", "orders"), ENDPOINTS], variables].concat());
+    let config = outside(&[]).unwrap();
+    assert_eq!(config.pair.primary, Primary::Probed { name: "orders".to_owned() });
+    assert_eq!(config.pair.policy.quorum, 1, "of a cluster's nodes one leads");
+    assert_eq!(config.pair.policy.failback, Failback::Manual);
+    let chosen = outside(&[("FAILBACK", "auto"), ("HEALTH_ENDPOINT_QUORUM", "majority")]).unwrap();
+    assert_eq!((chosen.pair.policy.failback, chosen.pair.policy.quorum), (Failback::Auto, 2));
+    // What a template passes by default asks for nothing.
+    assert!(outside(&[("PROMOTE_REPLICA", "false"), ("FENCE_PRIMARY", "off"), ("ON_PRIMARY_UNREACHABLE", "hold")]).is_ok());
+
+    for of_rds in [
+        PRIMARY,
+        REPLICA,
+        ("PROMOTE_REPLICA", "true"),
+        ("PROMOTE_ON", "failed"),
+        ("MAX_REPLICA_LAG", "60s"),
+        ("STATUS_OVERRIDES", "maintenance=hold"),
+        ("FENCE_PRIMARY", "stop"),
+        ("ON_PRIMARY_UNREACHABLE", "failover"),
+    ] {
+        let faults = outside(&[of_rds]).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:#?}");
+        assert!(faults[0].starts_with(&format!("{} holds", of_rds.0)) && faults[0].contains("PRIMARY_NAME"), "{faults:?}");
+    }
+    let unprobed = outside(&[("HEALTH_ENDPOINTS", "")]).unwrap_err();
+    assert!(unprobed[0].contains("HEALTH_ENDPOINTS"), "{unprobed:?}");
+}
+
+#[test]
+fn an_endpoint_listed_twice_is_named() {
+    for name in ["HEALTH_ENDPOINTS", "SECONDARY_ENDPOINTS"] {
+        let fault = fault(&[(name, "tcp://a.example:1,tcp://b.example:1,tcp://a.example:1")]);
+        assert!(fault.starts_with(name) && fault.contains("`tcp://a.example:1` is listed twice"), "{fault}");
+    }
+}
+
+#[test]
+fn a_password_in_an_endpoint_is_refused_and_shown_nowhere() {
+    for value in [
+        "http://user:pw@h.example/",
+        "https://user:pw@h.example:8008/primary?x=1",
+        "tcp://user:pw@h.example:5432",
+        "tcp://a.example:1,http://user:pw@h.example/",
+        "http://user:p@w@h.example/",
+        "user:pw@h.example:5432",
+        "http://user:pw@h.example/,http://user:pw@h.example/",
+    ] {
+        for name in ["HEALTH_ENDPOINTS", "SECONDARY_ENDPOINTS"] {
+            let fault = fault(&[(name, value)]);
+            assert!(fault.contains("***@"), "{fault}");
+            assert!(!fault.contains("pw") && !fault.contains("user") && !fault.contains("p@w"), "{fault}");
+        }
+    }
+    // In whatever variable it was put by mistake.
+    for name in ["ROUTE53_HEALTH_CHECK_ID", "NOTIFICATION_TOPIC_ARN", "MODE"] {
+        let fault = fault(&[(name, "https://user:pw@h.example/")]);
+        assert!(!fault.contains("pw"), "{fault}");
+    }
+    let contradiction = load(&[(PRIMARY.0, ""), ("PRIMARY_NAME", "orders"), ENDPOINTS, (REPLICA.0, "https://user:pw@h.example/")]);
+    let faults = contradiction.unwrap_err().join(" ");
+    assert!(!faults.contains("pw"), "{faults}");
+}
+
+#[test]
+fn a_long_value_is_cut_where_it_is_shown() {
+    let long = "x".repeat(100_000);
+    for (name, _) in DEFAULTS {
+        let context: &[_] = if *name == "PRIMARY_NAME" { &[(PRIMARY.0, ""), ENDPOINTS] } else { &[] };
+        let Err(faults) = load(&[context, &[(*name, long.as_str())]].concat()) else { continue };
+        assert!(faults.iter().all(|fault| fault.chars().count() < 1000), "{name}");
+    }
+}
+
+#[test]
+fn a_typo_in_a_status_names_the_nearest_that_rds_documents() {
+    let nearest = |text: &str| nearest(&Status::parse(text)).map(Status::as_str);
+    assert_eq!(nearest("maintenence"), Some("maintenance"));
+    assert_eq!(nearest("faild"), Some("failed"));
+    assert_eq!(nearest("avialable"), Some("available"));
+    assert_eq!(nearest("storage_ful"), Some("storage-full"));
+    assert_eq!(nearest("maintenance"), None, "it is documented");
+    assert_eq!(nearest("exploded-entirely"), None, "nothing is near");
+    assert_eq!(nearest(""), None);
+    let fault = fault(&[("PROMOTE_ON", "faild")]);
+    assert!(fault.contains("did you mean `failed`?"), "{fault}");
+    let [warning] = &loaded(&[("STATUS_OVERRIDES", "maintenence=hold")]).warnings[..] else { panic!() };
+    assert!(warning.contains("did you mean `maintenance`?"), "{warning}");
+}
+
+#[test]
+fn a_record_may_be_a_wildcard_and_a_host_may_have_underscores() {
+    let zone = ("HOSTED_ZONE_ID", "Z1");
+    assert_eq!(loaded(&[zone, ("RECORD_NAME", "*.db.example.com")]).pair.record_name.as_deref(), Some("*.db.example.com"));
+    assert!(load(&[("HEALTH_ENDPOINTS", "tcp://db_1.internal.example.:5432")]).is_ok());
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use proof::rig::{PRIMARY, REPLICA, Rig, world};
-use rds_route53_failover::config::{Config, Policy};
+use rds_route53_failover::config::Config;
 use rds_route53_failover::error::{Failure, Kind};
-use rds_route53_failover::trigger::{Action, Trigger, read};
+use rds_route53_failover::policy::Pair;
+use rds_route53_failover::trigger::{Action, MAX_EVENT, Request, read};
 use serde_json::{Value, json};
 
 /// What an event is read as.
@@ -75,7 +76,7 @@ fn event(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-fn policy() -> Policy {
+fn pair() -> Pair {
     let variables = [
         ("PRIMARY_DB_INSTANCE_IDENTIFIER", PRIMARY),
         ("FAILOVER_DB_INSTANCE_IDENTIFIER", REPLICA),
@@ -83,12 +84,21 @@ fn policy() -> Policy {
         ("AWS_REGION", "us-east-1"),
     ];
     let lookup = |name: &str| variables.iter().find(|(it, _)| *it == name).map(|(_, v)| (*v).to_owned());
-    Config::load(lookup).unwrap().policy
+    Config::load(lookup).unwrap().pair
 }
 
-/// The event as the policy of the standard world reads it.
-fn reading(event: Value) -> Result<Trigger, Failure> {
-    read(event, &policy())
+/// The event as it is read in the standard world.
+fn reading(event: Value) -> Result<Request, Failure> {
+    read(event.to_string().as_bytes(), &pair())
+}
+
+/// What is wrong with a payload, as text, according to the error.
+fn refusal_of(text: &str) -> String {
+    let failure = read(text.as_bytes(), &pair()).expect_err("it was taken");
+    assert_eq!(failure.kind, Kind::EventNotUnderstood);
+    // What is echoed is cut, whatever was sent.
+    assert!(failure.message.chars().count() < 600, "{}", failure.message);
+    failure.message
 }
 
 fn refusal(event: Value) -> String {
@@ -113,12 +123,12 @@ fn rds_by_sns(change: impl FnOnce(&mut Value)) -> Value {
     sns(&message.to_string())
 }
 
-fn is_tick(reading: &Result<Trigger, Failure>) -> bool {
-    matches!(reading, Ok(Trigger::Tick { .. }))
+fn is_tick(reading: &Result<Request, Failure>) -> bool {
+    matches!(reading, Ok(Request::Tick))
 }
 
-fn is_ignored(reading: &Result<Trigger, Failure>) -> bool {
-    matches!(reading, Ok(Trigger::Ignore { .. }))
+fn is_ignored(reading: &Result<Request, Failure>) -> bool {
+    matches!(reading, Ok(Request::Ignore { .. }))
 }
 
 #[test]
@@ -136,9 +146,9 @@ fn every_event_file_has_a_stated_outcome() {
 fn every_event_file_is_read_as_stated() {
     for Outcome { file, reads, .. } in OUTCOMES {
         let read = match reading(event(file)) {
-            Ok(Trigger::Tick { .. }) => Reads::Tick,
-            Ok(Trigger::Ignore { .. }) => Reads::Ignore,
-            Ok(Trigger::Action(_)) => Reads::Order,
+            Ok(Request::Tick) => Reads::Tick,
+            Ok(Request::Ignore { .. }) => Reads::Ignore,
+            Ok(Request::Action(_)) => Reads::Order,
             Err(_) => Reads::Error,
         };
         assert_eq!(read, *reads, "{file}");
@@ -249,8 +259,10 @@ fn an_order_without_a_reason_is_refused_by_name() {
         ] {
             assert!(refusal(order.clone()).contains("`reason`"), "{order}");
         }
-        refusal(json!({"action": action, "reason": null}));
-        refusal(json!({"action": action, "reason": 7}));
+        for reason in [json!(null), json!(7), json!(["x"])] {
+            let refused = refusal(json!({"action": action, "reason": reason}));
+            assert!(refused.contains("`reason`") && refused.contains(&reason.to_string()), "{refused}");
+        }
     }
 }
 
@@ -271,17 +283,17 @@ fn the_fields_of_an_order_are_read_as_they_are_written() {
         json!({"action": "failover", "reason": "r", "force": true, "promote": true, "allow_data_loss": true});
     let expected =
         Action::Failover { reason: "r".to_owned(), force: true, promote: true, allow_data_loss: true };
-    assert_eq!(reading(order).unwrap(), Trigger::Action(expected));
+    assert_eq!(reading(order).unwrap(), Request::Action(expected));
     let expected =
         Action::Failover { reason: "r".to_owned(), force: false, promote: false, allow_data_loss: false };
-    assert_eq!(reading(json!({"action": "failover", "reason": "r"})).unwrap(), Trigger::Action(expected));
+    assert_eq!(reading(json!({"action": "failover", "reason": "r"})).unwrap(), Request::Action(expected));
 }
 
 #[test]
 fn the_length_of_a_pause_is_a_duration_or_forever() {
     let paused = |length: Value| reading(json!({"action": "pause", "reason": "r", "for": length}));
     let seconds = |length: &str| match paused(json!(length)) {
-        Ok(Trigger::Action(Action::Pause { duration, .. })) => duration.map(|it| it.as_secs()),
+        Ok(Request::Action(Action::Pause { duration, .. })) => duration.map(|it| it.as_secs()),
         other => panic!("{length}: {other:?}"),
     };
     assert_eq!(seconds("2h"), Some(7200));
@@ -345,7 +357,7 @@ fn text_that_is_no_rds_notification_is_ignored_whatever_it_is() {
 #[test]
 fn a_payload_that_is_no_event_is_refused_and_says_what_it_was() {
     for payload in [json!(null), json!("tick"), json!(7), json!([]), json!([{"action": "tick"}]), json!({})] {
-        assert!(refusal(payload.clone()).contains("Understood are"), "{payload}");
+        assert!(refusal(payload.clone()).contains("Supported: "), "{payload}");
     }
     assert!(refusal(json!({"status": "ok"})).contains("status"));
     assert!(refusal(json!({"Records": []})).contains("`Records` is empty"));
@@ -363,4 +375,109 @@ fn a_schedule_needs_no_more_than_its_source_and_type() {
         assert!(is_tick(&reading(json!({"source": source, "detail-type": "Scheduled Event"}))));
         refusal(json!({"source": source, "detail-type": "Unscheduled Event"}));
     }
+}
+
+#[test]
+fn a_field_of_the_wrong_type_is_refused_by_name_with_what_it_may_hold() {
+    for (request, field, may_hold) in [
+        (json!({"action": "failover", "reason": "x", "force": "yes"}), "`force` holds `yes`", "`true` or `false`"),
+        (json!({"action": "failover", "reason": "x", "promote": 1}), "`promote` holds `1`", "`true` or `false`"),
+        (
+            json!({"action": "failover", "reason": "x", "allow_data_loss": null}),
+            "`allow_data_loss` holds `null`",
+            "`true` or `false`",
+        ),
+        (json!({"action": "failover", "reason": null}), "`reason` holds `null`", "text"),
+        (json!({"action": "pause", "reason": "x", "for": 7200}), "`for` holds `7200`", "a duration such as `30m`"),
+        (json!({"action": ["failover"]}), "`action` holds", "the name of an action"),
+        (json!({"action": null}), "`action` holds `null`", "the name of an action"),
+    ] {
+        let refused = refusal(request);
+        assert!(refused.contains(field) && refused.contains(may_hold), "{refused}");
+    }
+}
+
+#[test]
+fn a_doubled_field_is_refused_by_name_and_neither_value_counts() {
+    for (text, field) in [
+        (r#"{"action":"status","action":"failover","reason":"x"}"#, "`action`"),
+        (r#"{"action":"failover","reason":"x","force":false,"force":true}"#, "`force`"),
+        (r#"{"action":"failover","reason":"x","reason":"y"}"#, "`reason`"),
+        (r#"{"Records":[],"Records":[]}"#, "`Records`"),
+        // The same name in another spelling of JSON.
+        (r#"{"action":"status","\u0061ction":"failover","reason":"x"}"#, "`action`"),
+    ] {
+        let refused = refusal_of(text);
+        assert!(refused.contains(field) && refused.contains("doubled"), "{refused}");
+    }
+}
+
+#[test]
+fn an_event_is_read_in_bounded_memory_and_refused_over_a_megabyte() {
+    let padded = |size: usize| {
+        let empty = r#"{"source":"aws.events","detail-type":"Scheduled Event","detail":""}"#;
+        empty.replace(r#"detail":"""#, &format!(r#"detail":"{}""#, "x".repeat(size - empty.len())))
+    };
+    assert!(is_tick(&read(padded(MAX_EVENT).as_bytes(), &pair())));
+    assert!(refusal_of(&padded(MAX_EVENT + 1)).contains("larger than 1024 KB"));
+    // A tree of these would take a hundred times their length.
+    let empty_fields: Vec<_> = (0..60_000).map(|field| format!(r#""{field}":0"#)).collect();
+    assert!(refusal_of(&format!("{{{}}}", empty_fields.join(","))).contains("more than 64 fields"));
+}
+
+#[test]
+fn what_is_no_json_is_refused_like_any_other_event() {
+    let deep = format!(r#"{{"action":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    for text in ["", "{", "tick", r#"{"action":"tick"} x"#, r#"{"action":"tick",}"#, r#"{"x":1e999}"#, &deep] {
+        refusal_of(text);
+    }
+    let not_utf8 = read(b"{\"action\":\"\xff\"}", &pair()).unwrap_err();
+    assert_eq!(not_utf8.kind, Kind::EventNotUnderstood);
+    assert!(not_utf8.message.contains("UTF-8"), "{}", not_utf8.message);
+}
+
+#[test]
+fn a_reason_is_bounded_and_can_t_forge_a_paragraph() {
+    let request = |reason: &str| json!({"action": "failback", "reason": reason});
+    let reason = |words: &str| match reading(request(words)) {
+        Ok(Request::Action(Action::Failback { reason, .. })) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason("planned\r\nNext: aws rds delete-db-instance"), "planned  Next: aws rds delete-db-instance");
+    assert_eq!(reason("a\u{202e}b\u{2066}c\u{2028}d\u{7}e"), "a b c d e");
+    assert_eq!(reason(&"ü".repeat(1000)).chars().count(), 1000);
+    assert!(refusal(request(&"ü".repeat(1001))).contains("more than 1000 characters"));
+    refusal(request(&"x".repeat(300_000)));
+}
+
+#[test]
+fn what_is_echoed_of_an_event_is_cut_and_folded() {
+    let long = "x".repeat(600_000);
+    assert!(refusal_of(&json!({"action": long}).to_string()).contains('…'));
+    refusal_of(&json!({"action": "failover", "reason": "x", long.as_str(): 1}).to_string());
+    refusal_of(&json!({"source": long, "detail-type": "x"}).to_string());
+    refusal_of(&json!({"action": "failover", "reason": "x", "force": long}).to_string());
+    let Ok(Request::Ignore { message, .. }) =
+        reading(rds_by_sns(|message| {
+            message.as_object_mut().unwrap().remove("Source ARN");
+            message["Source ID"] = json!(format!("\n{long}"));
+        }))
+    else {
+        panic!()
+    };
+    assert!(message.chars().count() < 400 && !message.contains('\n'), "{message}");
+}
+
+#[test]
+fn a_primary_outside_rds_has_no_events_of_rds() {
+    let lookup = |name: &str| match name {
+        "PRIMARY_NAME" => Some("orders-primary".to_owned()),
+        "HEALTH_ENDPOINTS" => Some("tcp://a:1".to_owned()),
+        "ROUTE53_HEALTH_CHECK_ID" => Some("check".to_owned()),
+        _ => None,
+    };
+    let outside = Config::load(lookup).unwrap().pair;
+    let of_rds = event("eventbridge-rds-event").to_string();
+    assert!(is_ignored(&read(of_rds.as_bytes(), &outside)));
+    assert!(is_tick(&read(event("scheduled-by-rule").to_string().as_bytes(), &outside)));
 }

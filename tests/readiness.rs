@@ -1,9 +1,11 @@
 //! `check`: each finding in its good and in its bad form. Configurations rot between incidents.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+use std::time::Duration;
+
 use emulator::{Fault, HealthCheck, On, RecordSet, Source, StatusInfo, World};
 use proof::rig::{CHECK, PRIMARY, RECORD, REPLICA, Rig, ZONE, world};
-use rds_route53_failover::readiness::{Finding, Level};
+use rds_route53_failover::readiness::{Capacity, Finding, Level, capacity};
 use rds_route53_failover::report::Report;
 use serde_json::json;
 
@@ -18,7 +20,7 @@ async fn check_with(world: World, variables: &[(&str, &str)]) -> Report {
     let failed = findings.iter().any(|finding| finding.level == Level::Fail);
     assert_eq!(report.ready, Some(!failed));
     for Finding { id, level, fix, message } in findings {
-        assert_eq!(fix.is_empty(), *level == Level::Pass, "{id} says how to mend it: {message}");
+        assert_eq!(fix.is_empty(), *level == Level::Pass, "{id} says how to fix it: {message}");
     }
     report
 }
@@ -179,22 +181,122 @@ async fn a_health_check_that_is_missing_or_not_ours_to_update_is_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_flag_is_a_failure_and_a_forced_check_a_warning() {
-    for (disabled, inverted, expected) in
-        [(true, false, Level::Fail), (false, true, Level::Fail), (true, true, Level::Warn)]
-    {
+async fn a_foreign_flag_or_traffic_on_the_secondary_already_is_a_failure() {
+    for (disabled, inverted) in [(true, false), (false, true), (true, true)] {
         let report = check(changed(|w| w.console_set_flags(CHECK, disabled, inverted))).await;
-        assert_eq!(level(&report, "health-check-normal"), expected);
+        assert_eq!(level(&report, "health-check-normal"), Level::Fail);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn unreadable_tags_are_a_failure_and_a_pause_a_warning() {
+async fn unreadable_tags_and_a_pause_are_failures() {
     let report = check(changed(|w| w.console_set_tag(CHECK, "failover:routed", "nonsense"))).await;
     assert_eq!(level(&report, "tags-readable"), Level::Fail);
     let report =
         check(changed(|w| w.console_set_tag(CHECK, "failover:pause", "until=forever reason=x"))).await;
-    assert_eq!(level(&report, "not-paused"), Level::Warn);
+    assert_eq!(level(&report, "not-paused"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_in_force_is_a_failure_until_it_ends() {
+    let rig = Rig::new(changed(|w| w.set_status(PRIMARY, "failed")), ZONED);
+    rig.tick().await.unwrap();
+    rig.emulator.world().set_status(PRIMARY, "available");
+    rig.wait(Duration::from_secs(60)).await;
+    rig.tick().await.unwrap();
+    let report = rig.invoke(json!({"action": "check"})).await.unwrap();
+    assert_eq!(level(&report, "no-cooldown"), Level::Fail);
+    rig.wait(Duration::from_secs(600)).await;
+    let report = rig.invoke(json!({"action": "check"})).await.unwrap();
+    assert_eq!(level(&report, "no-cooldown"), Level::Pass);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_of_others_that_leave_no_room_for_ours_are_a_failure() {
+    let with_tags = |count| {
+        changed(|w| (0..count).for_each(|n| w.console_set_tag(CHECK, &format!("team-{n}"), "orders")))
+    };
+    assert_eq!(level(&check(with_tags(6)).await, "tags-free"), Level::Pass);
+    assert_eq!(level(&check(with_tags(7)).await, "tags-free"), Level::Fail);
+    // A fence needs one more.
+    let fenced = [("PROMOTE_REPLICA", "true"), ("FENCE_PRIMARY", "stop")];
+    assert_eq!(level(&check_with(with_tags(6), &fenced).await, "tags-free"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_without_a_fence_is_a_warning() {
+    let report = check_with(world(), &[("PROMOTE_REPLICA", "true")]).await;
+    assert_eq!(level(&report, "fence"), Level::Warn);
+    let report = check_with(world(), &[("PROMOTE_REPLICA", "true"), ("FENCE_PRIMARY", "stop")]).await;
+    assert_eq!(level(&report, "fence"), Level::Pass);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_promotion_is_on_what_would_refuse_it_is_a_failure() {
+    let far_behind = || changed(|w| w.set_replica_lag(REPLICA, Some(600.0)));
+    assert_eq!(level(&check(far_behind()).await, "replica-lag"), Level::Warn);
+    let promotes = [("PROMOTE_REPLICA", "true")];
+    assert_eq!(level(&check_with(far_behind(), &promotes).await, "replica-lag"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_of_the_same_size_with_half_the_memory_is_a_warning() {
+    let report = check(changed(|w| {
+        w.instance_mut(PRIMARY).unwrap().class = "db.r6g.large".to_owned();
+        w.instance_mut(REPLICA).unwrap().class = "db.m6g.large".to_owned();
+    }))
+    .await;
+    assert_eq!(level(&report, "replica-class"), Level::Warn);
+}
+
+#[test]
+fn a_class_is_compared_by_processors_and_memory() {
+    for (class, processors, memory) in [
+        ("db.m6g.large", 2.0, 8.0),
+        ("db.r6g.large", 2.0, 16.0),
+        ("db.t4g.micro", 2.0, 1.0),
+        ("db.t2.micro", 1.0, 1.0),
+        ("db.r5.4xlarge", 16.0, 128.0),
+        ("db.r5.4xlarge.tpc2.mem3x", 16.0, 384.0),
+        ("db.x2g.xlarge", 4.0, 64.0),
+    ] {
+        assert_eq!(capacity(class), Some(Capacity { processors, memory }), "{class}");
+    }
+    for unknown in ["", "db.serverless", "db.q9.large", "db.m6g.huge"] {
+        assert_eq!(capacity(unknown), None, "{unknown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_rds_does_not_document_is_a_warning_with_the_nearest_one() {
+    for (variable, value, nearest) in
+        [("STATUS_OVERRIDES", "maintenence=hold", "maintenance"), ("PROMOTE_ON", "faild", "failed")]
+    {
+        let report = check_with(world(), &[(variable, value)]).await;
+        assert_eq!(level(&report, "status-documented"), Level::Warn);
+        let findings = report.findings.unwrap();
+        let found = findings.iter().find(|found| found.id == "status-documented").unwrap();
+        assert!(
+            found.message.contains(variable) && found.message.contains(&format!("`{nearest}`")),
+            "{found:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secondary_alias_that_evaluates_its_target_is_a_failure() {
+    let (primary, replica) = addresses();
+    let secondary =
+        RecordSet { evaluate: true, ..RecordSet::secondary_alias(RECORD, "replica.orders.example") };
+    let mut w = replaced_records(RecordSet::primary(RECORD, &primary, CHECK), secondary);
+    w.add_record("Z0OTHER", RecordSet::plain("replica.orders.example", &replica));
+    let report = check_with(w, OTHER_ZONE).await;
+    assert_eq!(level(&report, "secondary-record-evaluated"), Level::Fail);
+    assert_eq!(
+        level(&report, "secondary-record-target"),
+        Level::Pass,
+        "the alias is followed within the zone"
+    );
 }
 
 /// What is found of a primary record whose composite check goes over ours and another one, of which so many must
@@ -280,11 +382,11 @@ async fn a_denied_permission_is_named_and_never_taken_for_a_pass() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_replica_or_in_observe_mode_it_warns() {
+async fn without_a_replica_it_warns_and_in_observe_mode_it_is_not_ready() {
     let report = check_with(world(), &[("FAILOVER_DB_INSTANCE_IDENTIFIER", "")]).await;
     assert_eq!(level(&report, "replica-configured"), Level::Warn);
     let report = check_with(world(), &[("MODE", "observe")]).await;
-    assert_eq!(level(&report, "mode"), Level::Warn);
+    assert_eq!(level(&report, "mode"), Level::Fail);
 }
 
 #[tokio::test(start_paused = true)]
@@ -299,4 +401,59 @@ async fn the_daily_check_feeds_a_metric() {
     rig.invoke(json!({"action": "check"})).await.unwrap();
     let lines = rig.metrics.lock().unwrap();
     assert!(lines.iter().any(|line| line["CheckFailures"].as_f64() >= Some(1.0)), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_whose_time_outs_do_not_fit_into_an_invocation_are_a_failure() {
+    let probed = [
+        ("HEALTH_ENDPOINTS", "tcp://127.0.0.1:1"),
+        ("HEALTH_ENDPOINT_TIMEOUT", "1s"),
+        ("CONFIRMATIONS", "2"),
+        ("FAILBACK_CONFIRMATIONS", "2"),
+        ("CONFIRMATION_INTERVAL", "1s"),
+    ];
+    let rig = Rig::new(world(), &[ZONED, &probed].concat());
+    let report = rig.invoke_within(json!({"action": "check"}), Duration::from_secs(30)).await.unwrap();
+    assert_eq!(level(&report, "invocation-time"), Level::Pass);
+    let rig = rig.redeployed(&[("HEALTH_ENDPOINT_TIMEOUT", "15s")]);
+    let report = rig.invoke_within(json!({"action": "check"}), Duration::from_secs(30)).await.unwrap();
+    assert_eq!(level(&report, "invocation-time"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_check_that_is_disabled_or_calculated_over_calculated_is_a_failure() {
+    let (primary, replica) = addresses();
+    let of = |parent: HealthCheck| {
+        let mut w = replaced_records(
+            RecordSet::primary(RECORD, &primary, "composite"),
+            RecordSet::secondary(RECORD, &replica),
+        );
+        w.add_health_check(HealthCheck { children: vec![CHECK.to_owned()], threshold: 1, ..parent });
+        w
+    };
+    let parent = || HealthCheck::switch("composite");
+    let report = check_with(of(parent()), OTHER_ZONE).await;
+    assert_eq!(level(&report, "record-check-normal"), Level::Pass);
+    assert_eq!(level(&report, "record-check-not-nested"), Level::Pass);
+    for (disabled, inverted) in [(true, false), (false, true), (true, true)] {
+        let report = check_with(of(HealthCheck { disabled, inverted, ..parent() }), OTHER_ZONE).await;
+        assert_eq!(level(&report, "record-check-normal"), Level::Fail);
+    }
+    let mut w = of(parent());
+    w.health_check_mut(CHECK).unwrap().kind = "CALCULATED".to_owned();
+    let report = check_with(w, OTHER_ZONE).await;
+    assert_eq!(level(&report, "record-check-not-nested"), Level::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_check_that_can_not_be_read_is_told_apart_from_a_wrong_one() {
+    let (primary, replica) = addresses();
+    let mut w = replaced_records(
+        RecordSet::primary(RECORD, &primary, "composite"),
+        RecordSet::secondary(RECORD, &replica),
+    );
+    w.add_health_check(HealthCheck::switch("composite"));
+    w.faults.standing(On::operation("GetHealthCheck").target("composite"), Fault::Denied);
+    let report = check_with(w, OTHER_ZONE).await;
+    assert_eq!(level(&report, "primary-record-health-check-readable"), Level::Fail);
 }

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use emulator::{Fault, On};
 use proof::rig::{PRIMARY, Rig, world};
-use rds_route53_failover::report::Action::RouteToSecondary;
+use rds_route53_failover::model::Change::RouteToSecondary;
 
 #[tokio::test(start_paused = true)]
 async fn a_healthy_primary_costs_three_reads_and_no_write() {

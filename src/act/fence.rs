@@ -3,7 +3,7 @@
 use aws_sdk_rds::config::retry::RetryConfig;
 
 use super::tags::{Announced, Announcement};
-use super::{Actor, Outcome, Switch, WriteOutcome};
+use super::{Actor, Outcome, WriteOutcome};
 use crate::aws::patiently;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
@@ -36,9 +36,7 @@ impl Actor<'_> {
             return Ok(Outcome::MadeByAnother);
         }
         match self.send_stop(primary).await {
-            WriteOutcome::Accepted => {
-                Ok(Outcome::Made(Switch { check: check.clone(), memory, note: String::new() }))
-            }
+            WriteOutcome::Accepted => Ok(Outcome::made(check, memory)),
             WriteOutcome::Unknown(why) => Err(Failure::new(
                 Kind::FenceUnconfirmed,
                 format!("whether RDS accepted to stop {primary} is unknown: {why}; it counts as sent"),

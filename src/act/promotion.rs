@@ -6,7 +6,7 @@ use aws_sdk_rds::config::retry::RetryConfig;
 use jiff::Timestamp;
 
 use super::tags::{Announced, Announcement};
-use super::{Actor, Outcome, Switch, WriteOutcome};
+use super::{Actor, Outcome, WriteOutcome};
 use crate::aws::patiently;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
@@ -40,14 +40,12 @@ impl Actor<'_> {
             Announced::HeldUp => return Ok(Outcome::HeldUp),
         }
         let memory = match self.last_look(check, memory, &sent).await? {
-            LastLook::Clear(memory) => memory,
+            LastLook::Clear(memory) => *memory,
             LastLook::Disturbed => return Ok(Outcome::Superseded),
             LastLook::SentByAnother => return Ok(Outcome::MadeByAnother),
         };
         match self.send_promotion(replica).await {
-            WriteOutcome::Accepted => {
-                Ok(Outcome::Made(Switch { check: check.clone(), memory, note: String::new() }))
-            }
+            WriteOutcome::Accepted => Ok(Outcome::made(check, memory)),
             WriteOutcome::Unknown(why) => Err(Failure::new(
                 Kind::PromotionUnconfirmed,
                 format!(
@@ -96,7 +94,7 @@ impl Actor<'_> {
             return Ok(LastLook::Disturbed);
         }
         Ok(match &memory.promoted {
-            Some(found) if found == sent => LastLook::Clear(memory),
+            Some(found) if found == sent => LastLook::Clear(Box::new(memory)),
             // Written over by another invocation that announced the same: it sends it.
             Some(found) if found.version == sent.version && found.instance == sent.instance => {
                 LastLook::SentByAnother
@@ -159,7 +157,7 @@ impl Actor<'_> {
 
 /// What the last look before a promotion found.
 enum LastLook {
-    Clear(Memory),
+    Clear(Box<Memory>),
     Disturbed,
     SentByAnother,
 }

@@ -11,7 +11,7 @@ use crate::aws::patiently;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{ANNOUNCED_FOR, By, Memory, Move, Tag};
-use crate::model::{Change, CheckState, HealthCheck, Observation, ReadFailure, Reading};
+use crate::model::{Change, CheckState, Observation, ReadFailure, Reading};
 
 /// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
 const ATTEMPTS: u32 = 3;
@@ -83,7 +83,9 @@ impl Actor<'_> {
             Announced::HeldUp => return Ok(Outcome::HeldUp),
         }
         match self.update(to, check.version, version).await? {
-            Updated::Ours => self.confirm_change(to, memory, announced).await.map(Outcome::Made),
+            Updated::Ours => {
+                self.confirm_change(to, memory, announced).await.map(|switch| Outcome::Made(Box::new(switch)))
+            }
             Updated::Others => Ok(Outcome::MadeByAnother),
             Updated::Superseded => Ok(Outcome::Superseded),
         }
@@ -148,11 +150,12 @@ impl Actor<'_> {
         let why = match read_back {
             Reading::Known(check) => {
                 let mut memory = memory.clone();
+                let claim = Some((to.tag(), confirmed.clone()));
                 match to {
                     Direction::ToSecondary => memory.routed = Some(confirmed),
                     Direction::ToPrimary => memory.returned = Some(confirmed),
                 }
-                return Ok(Switch { check, memory, note });
+                return Ok(Switch { check, memory, claim, note });
             }
             Reading::Missing => "it is missing".to_owned(),
             Reading::Unknown(why) => why.to_string(),
@@ -175,13 +178,7 @@ impl Actor<'_> {
 
     /// Looks at an order's claim once more, and writes it again where another announcement of the same change landed
     /// on top of it.
-    pub async fn settle_claim(&self, check: &HealthCheck, memory: &Memory) {
-        let (tag, ours) = match check.state {
-            CheckState::ForcedUnhealthy => (Tag::Routed, &memory.routed),
-            CheckState::Normal => (Tag::Returned, &memory.returned),
-            CheckState::Foreign => return,
-        };
-        let Some(ours) = ours.as_ref().filter(|ours| ours.version == check.version) else { return };
+    pub async fn settle_claim(&self, tag: Tag, ours: &Move) {
         if !self.clock.allows(CLAIM_SETTLES + reserve::CONFIRM) {
             return;
         }

@@ -81,6 +81,7 @@ pub(super) fn health_check(found: &aws_sdk_route53::types::HealthCheck) -> Optio
     Some(HealthCheck {
         state: CheckState::of(config.disabled() == Some(true), config.inverted() == Some(true)),
         version: found.health_check_version(),
+        calculated: *config.r#type() == HealthCheckType::Calculated,
         not_updatable,
         // With a lower threshold a check of them alone can't make the whole unhealthy.
         children: match config.child_health_checks() {

@@ -2,20 +2,45 @@
 
 use jiff::Timestamp;
 
-use super::{Findings, Level};
+use super::{Findings, Level, capacity};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::lag;
 use crate::model::{Cause, Evidence, Instance, InstanceRef, Observation, Reading, Replication};
+use crate::policy::{Pair, Primary};
 use crate::replica;
 use crate::status::{Health, Status};
 
-pub(super) fn instance(
-    findings: &mut Findings,
-    which: &'static str,
-    id: &InstanceRef,
-    reading: &Reading<Instance>,
-) {
+pub(super) fn examine(findings: &mut Findings, pair: &Pair, seen: &Observation, clock: &Clock) {
+    if let (Primary::Rds(id), Some(primary)) = (&pair.primary, &seen.primary) {
+        instance(findings, "primary", id, primary);
+    }
+    match (&pair.primary, &pair.replica, &seen.replica) {
+        (Primary::Rds(primary), Some(id), Some(reading)) => {
+            instance(findings, "replica", id, reading);
+            if let Reading::Known(found) = reading {
+                replication(findings, pair, primary, id, found);
+                if let Some(primary) = seen.primary() {
+                    compare(findings, primary, found);
+                }
+            }
+            lag_of(findings, pair, seen, clock);
+        }
+        (Primary::Rds(_), _, _) => findings.add(
+            "replica-configured",
+            Level::Warn,
+            "no replica is configured: nobody looks whether the secondary can serve, and nothing can be promoted",
+            "set FAILOVER_DB_INSTANCE_IDENTIFIER to the replica that the secondary record points to",
+        ),
+        (Primary::Probed { .. }, _, _) => {}
+    }
+}
+
+/// What a failover with a promotion fails on is a failure only where promotion is on.
+fn needed_to_promote(pair: &Pair) -> Level {
+    if pair.policy.promote { Level::Fail } else { Level::Warn }
+}
+
+fn instance(findings: &mut Findings, which: &'static str, id: &InstanceRef, reading: &Reading<Instance>) {
     let primary = which == "primary";
     let exists = if primary { "primary-exists" } else { "replica-exists" };
     let found = match reading {
@@ -54,42 +79,41 @@ pub(super) fn instance(
     );
 }
 
-pub(super) fn pair(
+fn replication(
     findings: &mut Findings,
-    config: &Config,
-    seen: &Observation,
+    pair: &Pair,
+    primary: &InstanceRef,
     id: &InstanceRef,
-    reading: &Reading<Instance>,
+    replica: &Instance,
 ) {
-    let Some(replica) = reading.known() else { return };
-    let Some(primary_id) = config.pair.rds_primary() else { return };
     findings.test(
         "replica-follows-primary",
-        replica.source.as_ref().is_some_and(|source| replica::follows(source, primary_id)),
+        replica.source.as_ref().is_some_and(|source| replica::follows(source, primary)),
         Level::Fail,
         match &replica.source {
             Some(source) => format!("the replica {id} replicates from {source}"),
-            None => format!("the replica {id} replicates from nobody"),
+            None => format!("the replica {id} replicates from no instance"),
         },
         "name a read replica of the primary; after a promotion rebuild one and swap the identifiers",
     );
+    let serves = pair.policy.health_of(&replica.status) == Health::Healthy;
     findings.test(
         "replica-available",
         replica.status == Status::Available,
-        if config.pair.policy.health_of(&replica.status) == Health::Healthy { Level::Warn } else { Level::Fail },
+        if serves { needed_to_promote(pair) } else { Level::Fail },
         format!("the replica is {}", replica.status),
         "wait until it is available: in another state it can't be promoted, and in an unhealthy one no traffic is sent to it",
     );
-    if replica.replication != Replication::Normal {
-        findings.add(
-            "replication-runs",
-            Level::Fail,
-            format!("the replica's {}", replica.replication),
-            "repair the replication, or rebuild the replica",
-        );
-    } else {
-        findings.add("replication-runs", Level::Pass, "RDS reports no fault of the replication", "");
-    }
+    findings.test(
+        "replication-runs",
+        replica.replication == Replication::Normal,
+        Level::Fail,
+        match &replica.replication {
+            Replication::Normal => "RDS reports no fault of the replication".to_owned(),
+            fault @ (Replication::Failing(_) | Replication::Broken(_)) => format!("the replica's {fault}"),
+        },
+        "repair the replication, or rebuild the replica",
+    );
     let days = replica.details.backup_retention_days;
     findings.test(
         "replica-backups",
@@ -101,14 +125,24 @@ pub(super) fn pair(
         },
         "set a backup retention period of at least 1 day on the replica, or it has no backup after a promotion",
     );
-    let Some(primary) = seen.primary() else { return };
+}
+
+/// Whether the replica can carry the primary's load.
+fn compare(findings: &mut Findings, primary: &Instance, replica: &Instance) {
     let (class, needed) = (&replica.details.class, &primary.details.class);
+    let covers = match (capacity(class), capacity(needed)) {
+        (Some(capacity), Some(needed)) => capacity.covers(needed),
+        (None, _) | (_, None) => class == needed && !class.is_empty(),
+    };
+    let words = |class: &str| match capacity(class) {
+        Some(found) => format!("`{class}` ({} processors, {} GiB)", found.processors, found.memory),
+        None => format!("`{class}`"),
+    };
     findings.test(
         "replica-class",
-        (class == needed && !class.is_empty())
-            || class_size(class).zip(class_size(needed)).is_some_and(|(size, needed)| size >= needed),
+        covers,
         Level::Warn,
-        format!("the replica's class is `{class}`, the primary's `{needed}`"),
+        format!("the replica's class is {}, the primary's {}", words(class), words(needed)),
         "give the replica the primary's class, or be sure that the smaller one carries the load",
     );
     findings.test(
@@ -135,46 +169,29 @@ fn gib(instance: &Instance) -> String {
     instance.details.storage_gib.map_or_else(|| "an unknown number of".to_owned(), |gib| gib.to_string())
 }
 
-/// The size of a class such as `db.r6g.2xlarge`, as a number that grows with it; `None` for a word it does not
-/// know.
-fn class_size(class: &str) -> Option<u32> {
-    let size = class.rsplit('.').next()?;
-    match size {
-        "micro" => Some(1),
-        "small" => Some(2),
-        "medium" => Some(4),
-        "large" => Some(8),
-        "xlarge" => Some(16),
-        _ => size.strip_suffix("xlarge")?.parse::<u32>().ok().map(|times| times * 16),
-    }
-}
-
-pub(super) fn lag(findings: &mut Findings, config: &Config, seen: &Observation, clock: &Clock) {
+fn lag_of(findings: &mut Findings, pair: &Pair, seen: &Observation, clock: &Clock) {
     let samples = match &seen.lag {
         Evidence::Read(samples) => samples,
         Evidence::NotRead => return,
         Evidence::Unreadable(why) => {
             return findings.add(
                 "replica-lag",
-                Level::Warn,
+                needed_to_promote(pair),
                 format!("the lag is {why}"),
                 "allow cloudwatch:GetMetricStatistics: without it nothing is promoted",
             );
         }
     };
     let fix = "find out why the replica falls behind: over MAX_REPLICA_LAG, or unknown, nothing is promoted";
+    let allowed = pair.policy.max_lag.as_secs_f64();
     // Without an outage the newest sample counts.
     match lag::lag(samples, Timestamp::MAX, clock.now()) {
-        Err(why) => findings.add("replica-lag", Level::Warn, why.to_string(), fix),
+        Err(why) => findings.add("replica-lag", needed_to_promote(pair), why.to_string(), fix),
         Ok(lag) => findings.test(
             "replica-lag",
-            lag.seconds <= config.pair.policy.max_lag.as_secs_f64(),
-            Level::Warn,
-            format!(
-                "the replica is {} s behind; {} s are allowed",
-                lag.seconds,
-                config.pair.policy.max_lag.as_secs_f64()
-            ),
+            lag.seconds <= allowed,
+            needed_to_promote(pair),
+            format!("the replica is {} s behind; {allowed} s are allowed", lag.seconds),
             fix,
         ),
     }

@@ -3,20 +3,20 @@
 use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover};
 
 use super::{Findings, Level};
-use crate::config::Config;
-use crate::model::{Instance, Observation};
+use crate::model::{CheckState, Instance, Observation, Reading};
 use crate::observe::Observer;
+use crate::policy::Pair;
 
 /// With a health check, AWS advises 60 s or less ("Values specific for failover records", TTL).
 const MAX_TTL: i64 = 60;
 
-pub(super) async fn records(
+pub(super) async fn examine(
     findings: &mut Findings,
-    config: &Config,
+    pair: &Pair,
     seen: &Observation,
     observer: &Observer<'_>,
 ) {
-    if config.pair.hosted_zone_id.is_none() {
+    if pair.hosted_zone_id.is_none() {
         return findings.add(
             "records",
             Level::Warn,
@@ -47,29 +47,25 @@ pub(super) async fn records(
         );
     };
     findings.add("records", Level::Pass, format!("both failover records of {} exist", primary.name()), "");
-    let uses = match primary.health_check_id() {
-        Some(id) if id == config.pair.health_check_id => true,
-        // A CALCULATED check that is made of this one follows it.
-        Some(id) => observer
-            .health_check_by_id(id)
-            .await
-            .known()
-            .is_some_and(|check| check.children.contains(&config.pair.health_check_id)),
-        None => false,
-    };
-    findings.test(
-        "primary-record-health-check",
-        uses,
-        Level::Fail,
-        format!("the primary record uses {}", primary.health_check_id().unwrap_or("no health check")),
-        "put ROUTE53_HEALTH_CHECK_ID, or a CALCULATED check over it, on the primary record",
-    );
+    leads_to_switch(findings, pair, seen, observer, primary.health_check_id()).await;
     findings.test(
         "secondary-record-health-check",
         secondary.health_check_id().is_none(),
         Level::Fail,
         format!("the secondary record uses {}", secondary.health_check_id().unwrap_or("no health check")),
-        "take the health check off the secondary record: while it fails, Route 53 answers with the primary again",
+        "remove the health check from the secondary record: while it fails, Route 53 answers with the primary again",
+    );
+    let evaluated = secondary.alias_target().is_some_and(|alias| alias.evaluate_target_health());
+    findings.test(
+        "secondary-record-evaluated",
+        !evaluated,
+        Level::Fail,
+        if evaluated {
+            "the secondary record is an alias that evaluates the health of its target"
+        } else {
+            "the secondary record evaluates no target"
+        },
+        "set EvaluateTargetHealth to false on the secondary record: while its target looks unhealthy, Route 53 answers with the primary again",
     );
     endpoint(
         findings,
@@ -102,6 +98,83 @@ pub(super) async fn records(
         ),
         "set a TTL of at most 60 s on both records",
     );
+}
+
+/// Whether the primary record becomes unhealthy with the switch: it uses that check, or a CALCULATED one that is made
+/// of it.
+async fn leads_to_switch(
+    findings: &mut Findings,
+    pair: &Pair,
+    seen: &Observation,
+    observer: &Observer<'_>,
+    record_check: Option<&str>,
+) {
+    const ID: &str = "primary-record-health-check";
+    const FIX: &str = "put ROUTE53_HEALTH_CHECK_ID on the primary record, or a CALCULATED check with it and a threshold of all children";
+    let Some(id) = record_check else {
+        return findings.add(ID, Level::Fail, "the primary record uses no health check", FIX);
+    };
+    if id == pair.health_check_id {
+        return findings.add(ID, Level::Pass, "the primary record uses the health check", "");
+    }
+    let parent = match observer.health_check_by_id(id).await {
+        Reading::Known(parent) => parent,
+        Reading::Missing => {
+            return findings.add(
+                ID,
+                Level::Fail,
+                format!("the primary record uses {id}, which does not exist"),
+                FIX,
+            );
+        }
+        Reading::Unknown(why) => {
+            return findings.add(
+                "primary-record-health-check-readable",
+                Level::Fail,
+                format!("the primary record uses {id}, which could not be read ({why}): whether it follows the switch is not known"),
+                "allow route53:GetHealthCheck on the check of the primary record",
+            );
+        }
+    };
+    findings.test(
+        ID,
+        parent.children.contains(&pair.health_check_id),
+        Level::Fail,
+        format!("the primary record uses {id}"),
+        FIX,
+    );
+    if !parent.children.contains(&pair.health_check_id) {
+        return;
+    }
+    findings.test(
+        "record-check-normal",
+        parent.state == CheckState::Normal,
+        Level::Fail,
+        format!("the check {id} between the record and the switch is {}", flags(parent.state)),
+        "clear Disabled and Inverted on that check: a disabled check counts as healthy, an inverted one as the opposite",
+    );
+    let nested = seen.check.known().is_some_and(|check| check.calculated);
+    findings.test(
+        "record-check-not-nested",
+        !nested,
+        Level::Fail,
+        if nested {
+            format!(
+                "the check {id} has the switch as a child, and both are CALCULATED: Route 53 refuses that"
+            )
+        } else {
+            format!("the check {id} has no CALCULATED child")
+        },
+        "put the switch itself on the primary record",
+    );
+}
+
+fn flags(state: CheckState) -> &'static str {
+    match state {
+        CheckState::Normal => "neither disabled nor inverted",
+        CheckState::ForcedUnhealthy => "disabled and inverted",
+        CheckState::Foreign => "disabled or inverted",
+    }
 }
 
 async fn endpoint(

@@ -1,4 +1,4 @@
-//! What is watched, and who is told.
+//! What is watched, and who is notified.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::reading::{environment, list, resources, template, text};
 
 #[test]
-fn every_alarm_tells_the_notification_topic_of_both_changes() {
+fn every_alarm_notifies_the_topic_of_both_changes() {
     let template = template();
     let topic = &environment(&template)["NOTIFICATION_TOPIC_ARN"];
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
@@ -30,16 +30,21 @@ fn alarms_and_dashboard_watch_metrics_that_exist() {
     let mut alarmed = BTreeSet::new();
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
         let alarm = &alarm["Properties"];
-        if alarm["Namespace"] == "RdsRoute53Failover" {
-            let metric = text(&alarm["MetricName"]);
+        // A metric of its own, or several under an expression.
+        let several = alarm["Metrics"].as_array().into_iter().flatten();
+        for watched in several.map(|metric| &metric["MetricStat"]["Metric"]).chain([alarm]) {
+            if watched["Namespace"] != "RdsRoute53Failover" {
+                continue;
+            }
+            let metric = text(&watched["MetricName"]);
             assert!(
                 NAMES.iter().any(|(name, _)| *name == metric),
                 "{name} watches {metric}, which nothing emits"
             );
-            let check = &environment(&template)["ROUTE53_HEALTH_CHECK_ID"];
+            // The function emits under its own name, which is the stack's: a stack deployed anew goes on with it.
             assert_eq!(
-                alarm["Dimensions"],
-                serde_json::json!([{"Name": "HealthCheckId", "Value": check}]),
+                watched["Dimensions"],
+                serde_json::json!([{"Name": "Function", "Value": {"Ref": "AWS::StackName"}}]),
                 "{name}"
             );
             alarmed.insert(metric);
@@ -52,12 +57,15 @@ fn alarms_and_dashboard_watch_metrics_that_exist() {
         "RefusedFailovers",
         "RoutedToSecondary",
         "CheckFailures",
+        "PrimaryHealthy",
+        "DnsOnSecondary",
+        "OldPrimaryConnections",
     ] {
-        assert!(alarmed.contains(metric), "nobody is told of {metric}");
+        assert!(alarmed.contains(metric), "nobody is notified of {metric}");
     }
 
     let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0];
-    let body = text(body).replace("${RouteToSecondary}\n", "");
+    let body = text(body).replace("${Conditional}\n", "");
     let body: Value = serde_json::from_str(&body).unwrap();
     let mut shown = BTreeSet::new();
     for metric in body["widgets"].as_array().unwrap().iter().flat_map(|it| list(&it["properties"]["metrics"]))
@@ -95,6 +103,7 @@ fn missing_data_is_never_an_all_clear_of_a_standing_condition() {
         "PromotionRefused",
         "ForeignCheck",
         "CheckFailures",
+        "NotHealthy",
     ];
     for name in standing {
         assert_eq!(
@@ -102,5 +111,23 @@ fn missing_data_is_never_an_all_clear_of_a_standing_condition() {
             "ignore",
             "{name}"
         );
+    }
+}
+
+#[test]
+fn ten_minutes_without_a_healthy_primary_ring_whatever_its_status() {
+    let template = template();
+    let alarm = &template["Resources"]["NotHealthyAlarm"]["Properties"];
+    assert_eq!((text(&alarm["MetricName"]), text(&alarm["Statistic"])), ("PrimaryHealthy", "Maximum"));
+    let period = alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap();
+    assert_eq!(period, 600);
+}
+
+#[test]
+fn every_alarm_is_on_the_dashboard() {
+    let template = template();
+    let dashboard = serde_json::to_string(&template["Resources"]["Dashboard"]).unwrap();
+    for (name, _) in resources(&template, "AWS::CloudWatch::Alarm") {
+        assert!(dashboard.contains(&format!("${{{name}.Arn}}")), "{name}");
     }
 }

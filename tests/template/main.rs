@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rds_route53_failover::config::VARIABLES;
 
-use crate::reading::{default_of, environment, seconds, template, text, texts};
+use serde_json::Value;
+
+use crate::reading::{default_of, environment, seconds, statements, template, text, texts};
 
 #[test]
 fn every_variable_of_the_function_is_set_and_no_unknown_one() {
@@ -19,6 +21,16 @@ fn every_variable_of_the_function_is_set_and_no_unknown_one() {
     let set: BTreeSet<_> = environment(&template).keys().map(String::as_str).collect();
     let known: BTreeSet<_> = VARIABLES.iter().map(|variable| variable.name).collect();
     assert_eq!(set, known);
+}
+
+/// The parameter that a variable is made of, where it is one parameter.
+fn parameter_of<'t>(value: &'t Value) -> Option<&'t str> {
+    // What needs RDS is left out where the primary is not in RDS.
+    if value["Fn::If"][0] == "PrimaryInRds" {
+        assert_eq!(value["Fn::If"][2], "", "an empty variable counts as unset");
+        return value["Fn::If"][1]["Ref"].as_str();
+    }
+    value["Ref"].as_str()
 }
 
 #[test]
@@ -29,7 +41,9 @@ fn a_parameter_left_alone_means_the_functions_own_default() {
     for variable in VARIABLES.iter().filter(|variable| !composed.contains(&variable.name)) {
         let value = &environment(&template)[variable.name];
         let expected = match variable.default {
-            "none" | "majority" => "",
+            "none" => "",
+            // Depends on PRIMARY_NAME: the function knows better than the template.
+            default if default.contains("PRIMARY_NAME") => "",
             default => default,
         };
         if variable.name == "FAILOVER_DB_INSTANCE_IDENTIFIER" {
@@ -37,12 +51,63 @@ fn a_parameter_left_alone_means_the_functions_own_default() {
             assert_eq!(value["Fn::If"][2], expected);
             assert_eq!(default_of(&template, "ReplicaDbInstanceIdentifier").as_deref(), Some(""));
         } else {
-            let default = default_of(&template, text(&value["Ref"]));
-            assert_eq!(default.as_deref(), Some(expected), "{}", variable.name);
+            let parameter = parameter_of(value).unwrap_or_else(|| panic!("{} is composed", variable.name));
+            assert_eq!(default_of(&template, parameter).as_deref(), Some(expected), "{}", variable.name);
         }
     }
-    assert_eq!(default_of(&template, "PrimaryDbInstanceIdentifier"), None, "no default names a database");
-    assert_eq!(default_of(&template, "PrimaryRegion"), None, "no default names a region");
+    for parameter in ["PrimaryDbInstanceIdentifier", "PrimaryRegion", "PrimaryName"] {
+        assert_eq!(default_of(&template, parameter).as_deref(), Some(""), "{parameter} names a database");
+    }
+}
+
+#[test]
+fn a_primary_outside_rds_gets_no_variable_that_needs_rds() {
+    let template = template();
+    let environment = environment(&template);
+    for name in [
+        "PRIMARY_DB_INSTANCE_IDENTIFIER",
+        "PROMOTE_ON",
+        "MAX_REPLICA_LAG",
+        "STATUS_OVERRIDES",
+        "FENCE_PRIMARY",
+        "ON_PRIMARY_UNREACHABLE",
+    ] {
+        assert_eq!(environment[name]["Fn::If"][0], "PrimaryInRds", "{name}");
+        assert_eq!(environment[name]["Fn::If"][2], "", "{name}");
+    }
+    let replica = template["Conditions"]["HasReplica"].to_string();
+    assert!(replica.contains("PrimaryInRds"), "{replica}");
+    for statement in statements(&template) {
+        let needs_rds = texts(&statement.body["Action"])
+            .iter()
+            .any(|action| action.starts_with("rds:") || action.starts_with("cloudwatch:"));
+        let guarded = ["PrimaryInRds", "HasReplica", "MayPromote", "FenceIsOn"];
+        assert!(
+            !needs_rds || statement.conditions.iter().any(|condition| guarded.contains(condition)),
+            "{} is granted without RDS",
+            statement.sid()
+        );
+    }
+}
+
+#[test]
+fn what_the_function_refuses_together_the_template_refuses_first() {
+    let template = template();
+    let rules = template["Rules"].as_object().unwrap();
+    let all = serde_json::to_string(rules).unwrap();
+    for parameter in ["PrimaryName", "FencePrimary", "AllowPromotionRequests", "EndpointHealthCheckId"] {
+        assert!(all.contains(parameter), "no rule is about {parameter}");
+    }
+    for (name, rule) in rules {
+        for assertion in rule["Assertions"].as_array().unwrap() {
+            let description = text(&assertion["AssertDescription"]);
+            for parameter in template["Parameters"].as_object().unwrap().keys() {
+                let named = description.split(|c: char| !c.is_alphanumeric()).any(|word| word == parameter);
+                let used = texts(rule).contains(&parameter.as_str());
+                assert!(!named || used, "{name} speaks of {parameter} and does not look at it");
+            }
+        }
+    }
 }
 
 #[test]
@@ -63,7 +128,7 @@ fn every_parameter_is_described_validated_and_in_one_group() {
         names
     });
     for (name, parameter) in parameters {
-        assert_eq!(groups[name.as_str()], 1, "{name} stands in more than one group");
+        assert_eq!(groups[name.as_str()], 1, "{name} is in more than one group");
         assert!(text(&parameter["Description"]).ends_with('.'), "{name} needs a sentence");
         let validated =
             ["AllowedPattern", "AllowedValues", "MinValue"].iter().any(|key| !parameter[key].is_null());

@@ -9,9 +9,11 @@ use crate::reading::{default_of, environment, list, resources, statement_for, st
 /// Every statement that names more than one resource, and every managed policy, with why it can't be narrower.
 const WIDE: &[(&str, &str)] = &[
     ("ReadPrimaryEvents", "rds:DescribeEvents has no resource type; limited to the primary's region"),
-    ("ReadReplicaLag", "CloudWatch reads have no resource type; limited to the replica's region"),
+    ("ReadMetrics", "CloudWatch reads have no resource type; limited to the two regions"),
     ("Administer", "in a key policy `*` is this key; without the account nobody could administer it"),
-    ("PublishEncrypted", "in a key policy `*` is this key"),
+    ("AlarmsEncrypted", "in a key policy `*` is this key"),
+    ("RdsEventsEncrypted", "in a key policy `*` is this key"),
+    ("Log", "the streams of one log group"),
     (
         "AWSLambdaENIManagementAccess",
         "AWS's own policy for functions in a VPC; EC2 can't name interfaces in advance",
@@ -44,29 +46,60 @@ fn nothing_wide_is_granted_without_a_reason() {
 }
 
 #[test]
-fn wide_reads_stay_in_the_region_of_their_instance() {
+fn wide_reads_stay_in_the_region_of_their_instances() {
     let template = template();
     let statements = statements(&template);
-    for (action, region) in
-        [("rds:DescribeEvents", "PrimaryRegion"), ("cloudwatch:GetMetricStatistics", "ReplicaRegion")]
-    {
+    for (action, regions) in [
+        ("rds:DescribeEvents", vec!["PrimaryRegion"]),
+        ("cloudwatch:GetMetricStatistics", vec!["ReplicaRegion", "PrimaryRegion"]),
+    ] {
         let condition = &statement_for(&statements, action).body["Condition"];
-        assert_eq!(condition["StringEquals"]["aws:RequestedRegion"]["Ref"], region, "{action}");
+        assert_eq!(texts(&condition["StringEquals"]["aws:RequestedRegion"]), regions, "{action}");
     }
 }
 
 #[test]
-fn promotion_is_permitted_only_while_it_is_on_and_only_on_the_replica() {
+fn promotion_is_permitted_only_where_wanted_and_only_on_the_replica() {
     let template = template();
     let statements = statements(&template);
     let promotion = statement_for(&statements, "rds:PromoteReadReplica");
-    assert_eq!(promotion.conditions, ["PromotionIsOn"]);
-    assert_eq!(promotion.body["Action"], "rds:PromoteReadReplica", "nothing else rides along");
+    assert_eq!(promotion.conditions, ["MayPromote"]);
+    assert_eq!(promotion.body["Action"], "rds:PromoteReadReplica", "nothing else is granted along with it");
     let replica = &environment(&template)["FAILOVER_DB_INSTANCE_IDENTIFIER"]["Fn::If"][1];
     assert_eq!(&promotion.body["Resource"], replica);
-    let condition = template["Conditions"]["PromotionIsOn"].to_string();
-    assert!(condition.contains("PromoteReplica") && condition.contains("HasReplica"), "{condition}");
-    assert_eq!(default_of(&template, "PromoteReplica").as_deref(), Some("false"));
+    let condition = template["Conditions"]["MayPromote"].to_string();
+    for part in ["PromoteReplica", "AllowPromotionRequests", "HasReplica"] {
+        assert!(condition.contains(part), "{condition}");
+    }
+    for parameter in ["PromoteReplica", "AllowPromotionRequests"] {
+        assert_eq!(default_of(&template, parameter).as_deref(), Some("false"), "{parameter}");
+    }
+}
+
+#[test]
+fn only_a_fence_may_stop_an_instance_and_only_the_primary() {
+    let template = template();
+    let statements = statements(&template);
+    let fence = statement_for(&statements, "rds:StopDBInstance");
+    assert_eq!(fence.conditions, ["FenceIsOn"]);
+    assert_eq!(fence.body["Action"], "rds:StopDBInstance", "nothing else is granted along with it");
+    assert_eq!(fence.body["Resource"], environment(&template)["PRIMARY_DB_INSTANCE_IDENTIFIER"]["Fn::If"][1]);
+    assert_eq!(default_of(&template, "FencePrimary").as_deref(), Some("off"));
+}
+
+#[test]
+fn a_service_acts_only_for_this_account() {
+    // Lambda: a role can't be passed to it from another account. RDS: documented for the topic's policy only.
+    let without = ["lambda.amazonaws.com", "events.rds.amazonaws.com"];
+    for statement in statements(&template()) {
+        for service in texts(&statement.body["Principal"]["Service"]) {
+            let condition = &statement.body["Condition"]["StringEquals"]["aws:SourceAccount"]["Ref"];
+            if condition != "AWS::AccountId" {
+                assert!(without.contains(&service), "{service} may act for another account");
+                assert_ne!(statement.body["Action"], "sns:Publish", "{service}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -79,7 +112,7 @@ fn permissions_and_variables_name_the_same_instances_and_the_same_check() {
         .filter(|statement| statement.allows("rds:DescribeDBInstances"))
         .map(|statement| &statement.body["Resource"])
         .collect();
-    let primary = &environment["PRIMARY_DB_INSTANCE_IDENTIFIER"];
+    let primary = &environment["PRIMARY_DB_INSTANCE_IDENTIFIER"]["Fn::If"][1];
     let replica = &environment["FAILOVER_DB_INSTANCE_IDENTIFIER"]["Fn::If"][1];
     assert_eq!(described, [primary, replica]);
 

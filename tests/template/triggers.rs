@@ -1,8 +1,8 @@
-//! What wakes the function, and the DNS records it stands behind.
+//! What wakes the function, and the health checks and DNS records that it moves.
 
 use serde_json::Value;
 
-use crate::reading::{default_of, environment, list, resources, template, text};
+use crate::reading::{default_of, environment, list, resources, template, text, texts};
 
 #[test]
 fn a_scheduled_tick_is_never_retried_and_a_failed_event_is_kept() {
@@ -55,7 +55,10 @@ fn the_primarys_events_come_by_one_way_whatever_its_region() {
         );
     }
     let pattern = &template["Resources"]["ForwardedEvents"]["Properties"]["EventPattern"];
-    assert_eq!(&pattern["detail"]["SourceArn"][0], &environment(&template)["PRIMARY_DB_INSTANCE_IDENTIFIER"]);
+    assert_eq!(
+        pattern["detail"]["SourceArn"][0],
+        environment(&template)["PRIMARY_DB_INSTANCE_IDENTIFIER"]["Fn::If"][1]
+    );
 }
 
 #[test]
@@ -76,18 +79,69 @@ fn a_blind_function_leaves_the_metrics_check_as_it_was() {
 }
 
 #[test]
-fn either_path_alone_takes_the_primary_record_out() {
+fn any_child_alone_takes_the_primary_record_out_and_so_do_the_flags() {
     let template = template();
-    let switch = &environment(&template)["ROUTE53_HEALTH_CHECK_ID"];
-    let config = &template["Resources"]["RecordCheck"]["Properties"]["HealthCheckConfig"];
-    let children = list(&config["ChildHealthChecks"]);
-    assert_eq!(children, [switch, &serde_json::json!({"Ref": "MetricCheck"})]);
-    assert_eq!(config["HealthThreshold"], children.len(), "healthy only while every child is");
-    let created = &template["Resources"]["Switch"]["Properties"]["HealthCheckConfig"];
+    let switch = &template["Resources"]["Switch"]["Properties"]["HealthCheckConfig"];
+    assert_eq!(switch["Type"], "CALCULATED");
+    // With and without the endpoint check.
+    for branch in [1, 2] {
+        let children = list(&switch["ChildHealthChecks"]["Fn::If"][branch]);
+        assert_eq!(
+            switch["HealthThreshold"]["Fn::If"][branch],
+            children.len(),
+            "healthy only while every child is"
+        );
+        assert_eq!(children[0]["Ref"], "MetricCheck");
+    }
+    assert_eq!(switch["ChildHealthChecks"]["Fn::If"][0], switch["HealthThreshold"]["Fn::If"][0]);
+    let record = &template["Resources"]["PrimaryRecord"]["Properties"]["HealthCheckId"]["Fn::If"];
     assert_eq!(
-        (&created["Type"], &created["HealthThreshold"]),
-        (&Value::from("CALCULATED"), &Value::from(0))
+        record[2],
+        environment(&template)["ROUTE53_HEALTH_CHECK_ID"],
+        "the switch is on the record itself"
     );
+}
+
+#[test]
+fn route_53_takes_no_calculated_check_under_another() {
+    let template = template();
+    let checks = resources(&template, "AWS::Route53::HealthCheck");
+    let calculated: Vec<_> = checks
+        .iter()
+        .filter(|(_, check)| check["Properties"]["HealthCheckConfig"]["Type"] == "CALCULATED")
+        .collect();
+    for (name, check) in &calculated {
+        for child in texts(&check["Properties"]["HealthCheckConfig"]["ChildHealthChecks"]) {
+            assert!(!calculated.iter().any(|(other, _)| *other == child), "{name} has {child} as a child");
+        }
+    }
+    assert_eq!(calculated.len(), 1);
+}
+
+#[test]
+fn what_changes_in_an_incident_touches_neither_checks_nor_code() {
+    let template = template();
+    let changing = [
+        "PrimaryDbInstanceIdentifier",
+        "PrimaryRegion",
+        "ReplicaDbInstanceIdentifier",
+        "ReplicaRegion",
+        "PrimaryEndpoint",
+        "ReplicaEndpoint",
+    ];
+    let touches = |value: &Value| {
+        let all = texts(value).join(" ");
+        changing.iter().any(|parameter| all.contains(parameter))
+    };
+    for name in ["Switch", "MetricCheck", "RouteToSecondaryAlarm"] {
+        assert!(!touches(&template["Resources"][name]), "{name}");
+    }
+    let function = &template["Resources"]["Function"]["Properties"];
+    for property in ["CodeUri", "Handler", "Runtime", "FunctionName"] {
+        assert!(!touches(&function[property]), "{property}");
+    }
+    // The guard sees what it is meant to see.
+    assert!(touches(&function["Environment"]));
 }
 
 #[test]
@@ -95,17 +149,22 @@ fn the_secondary_record_can_never_send_traffic_back() {
     let template = template();
     let records = resources(&template, "AWS::Route53::RecordSet");
     assert_eq!(records.len(), 2);
+    // AWS advises at most 60 s with a health check; RDS's own names have 5 s.
+    assert_eq!(
+        (&template["Parameters"]["Ttl"]["Default"], &template["Parameters"]["Ttl"]["MaxValue"]),
+        (&Value::from(5), &Value::from(60))
+    );
     for (name, record) in records {
         let record = &record["Properties"];
-        assert_eq!(record["TTL"], "60", "{name}");
+        assert_eq!(record["TTL"]["Fn::Sub"], "${Ttl}", "{name}");
         assert_eq!(record["HealthCheckId"].is_null(), record["Failover"] == "SECONDARY", "{name}");
     }
 }
 
 #[test]
-fn deleting_the_stack_moves_no_traffic() {
+fn deleting_the_stack_moves_no_traffic_and_keeps_the_record_of_decisions() {
     let template = template();
-    for kind in ["AWS::Route53::HealthCheck", "AWS::Route53::RecordSet"] {
+    for kind in ["AWS::Route53::HealthCheck", "AWS::Route53::RecordSet", "AWS::Logs::LogGroup"] {
         for (name, resource) in resources(&template, kind) {
             assert_eq!(resource["DeletionPolicy"], "Retain", "{name}");
             assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");

@@ -112,9 +112,12 @@ pub struct Residue {
 
 /// Who set the flags that the check has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SetBy {
+pub enum SetBy {
+    /// The function's own rules.
     Auto,
+    /// An operator, through the function.
     Operator,
+    /// A person, elsewhere.
     Person,
 }
 
@@ -210,6 +213,11 @@ impl Watch {
     /// What nobody can prevent, so far.
     pub fn residue(&self) -> Residue {
         self.residue
+    }
+
+    /// Who really set the flags, whatever the tags say.
+    pub fn set_by(&self) -> SetBy {
+        self.set_by
     }
 
     /// Changes of the switch and promotions made by this function so far.

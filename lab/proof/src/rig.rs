@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::door::{self, Door};
+use crate::gate::Gate;
 use crate::invariants::{Kind, Setting, Violation, Watch};
 
 /// The primary of the standard world.
@@ -73,17 +74,18 @@ pub fn origin() -> Timestamp {
 pub fn world() -> World {
     let primary = Instance::new(REGION, PRIMARY);
     let replica = Instance::replica_of(&primary, REGION, REPLICA);
-    world_of(primary, replica)
+    let mut world = world_of(primary, replica);
+    world.set_replica_lag(REPLICA, Some(0.5));
+    world
 }
 
-/// The same around other instances of these names.
-pub(crate) fn world_of(primary: Instance, replica: Instance) -> World {
+/// The same around other instances of these names; no lag is reported yet.
+pub fn world_of(primary: Instance, replica: Instance) -> World {
     let mut world = World::new();
     world.advance(origin());
     let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
     world.add(primary);
     world.add(replica);
-    world.set_replica_lag(REPLICA, Some(0.5));
     world.add_health_check(HealthCheck::tcp(CHECK, &to_primary, 5432));
     world.add_zone(
         ZONE,
@@ -190,6 +192,22 @@ impl Rig {
         self.app = app(config, &self.emulator, door::client(&self.door), &self.environment, &self.metrics);
     }
 
+    /// Another execution environment of the same function: invocations that overlap never share one.
+    pub fn environment(&self) -> App {
+        app(
+            config(&self.environment),
+            &self.emulator,
+            door::client(&self.door),
+            &self.environment,
+            &self.metrics,
+        )
+    }
+
+    /// Holds every call of an invocation at this gate from now on, or none any more.
+    pub(crate) fn hold_calls(&self, gate: Option<Arc<Gate>>) {
+        self.door.hold(gate);
+    }
+
     /// One invocation with a deadline of 15 minutes, or as long as Lambda allows.
     ///
     /// # Errors
@@ -206,11 +224,22 @@ impl Rig {
     /// # Panics
     /// If a promise was broken, unless the rig is [`tolerant`](Rig::tolerant).
     pub async fn invoke_within(&self, event: Value, timeout: Duration) -> Result<Report, Failure> {
+        self.invoke_in(&self.app, event, timeout).await
+    }
+
+    /// One invocation in another execution environment, made by [`Rig::environment`].
+    ///
+    /// # Errors
+    /// As the function fails.
+    ///
+    /// # Panics
+    /// As [`Rig::invoke_within`].
+    pub async fn invoke_in(&self, app: &App, event: Value, timeout: Duration) -> Result<Report, Failure> {
         let now = self.time.now();
         let deadline = now + SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
         let kind = Kind::of(&event);
         let payload = event.to_string();
-        let handled = self.app.handle(payload.as_bytes(), Clock::start(now, Some(deadline)), Some(FUNCTION));
+        let handled = app.handle(payload.as_bytes(), Clock::start(now, Some(deadline)), Some(FUNCTION));
         let result = self.door.attribute(kind, handled).await;
         if let Err(violation) = self.check()
             && !self.tolerant
@@ -218,6 +247,16 @@ impl Rig {
             panic!("{violation}");
         }
         result
+    }
+
+    /// Lets something else handle an invocation, with AWS clients whose calls are held against the promises, too.
+    pub async fn invoke_other<F: Future>(
+        &self,
+        kind: Kind,
+        handler: impl FnOnce(&SdkConfig) -> F,
+    ) -> F::Output {
+        let sdk = sdk(door::client(&self.door), &self.environment);
+        self.door.attribute(kind, handler(&sdk)).await
     }
 
     /// One tick.
@@ -265,15 +304,9 @@ fn resolve(emulator: &Emulator, name: &str) -> BTreeSet<IpAddr> {
     BTreeSet::from([IpAddr::from(Ipv4Addr::from(0x0a00_0000 | (number & 0x00ff_ffff)))])
 }
 
-fn app(
-    config: Config,
-    emulator: &Emulator,
-    http: SharedHttpClient,
-    environment: &BTreeMap<String, String>,
-    metrics: &Arc<Mutex<Vec<Value>>>,
-) -> App {
+fn sdk(http: SharedHttpClient, environment: &BTreeMap<String, String>) -> SdkConfig {
     let region = environment.get("AWS_REGION").cloned().unwrap_or_else(|| REGION.to_owned());
-    let sdk = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BEHAVIOUR())
         .http_client(http)
         .sleep_impl(TokioSleep::new())
@@ -282,8 +315,17 @@ fn app(
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
             Credentials::for_tests(),
         ))
-        .build();
-    let aws = Aws::new(sdk, &config.pair);
+        .build()
+}
+
+fn app(
+    config: Config,
+    emulator: &Emulator,
+    http: SharedHttpClient,
+    environment: &BTreeMap<String, String>,
+    metrics: &Arc<Mutex<Vec<Value>>>,
+) -> App {
+    let aws = Aws::new(sdk(http, environment), &config.pair);
     let lines = Arc::clone(metrics);
     let names = emulator.clone();
     let lookup = Box::new(move |name: String| {

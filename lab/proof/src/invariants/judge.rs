@@ -12,7 +12,7 @@ use super::{Kind, Promise, SetBy, Violation, Watch};
 impl Watch {
     /// Whether an invocation claimed this version for the function's own rules that was cut off, or that was at
     /// work as a person produced it.
-    fn claimed_by_accident(&self, version: u64) -> bool {
+    pub(crate) fn claimed_by_accident(&self, version: u64) -> bool {
         let claimers = i64::try_from(version).ok().and_then(|version| self.claims.get(&version));
         let cut = |number: &u64| {
             self.cut.contains(number) || self.invocations.get(number).is_some_and(|invocation| invocation.cut)

@@ -145,7 +145,14 @@ fn sight(call: &Call) -> Sight<()> {
             | Fault::AppliedThenServer(_),
         ) => Sight::Unreachable,
         Outcome::Fault(
-            Fault::Throttle | Fault::Denied | Fault::Error { .. } | Fault::Malformed | Fault::Truncated,
+            Fault::Throttle
+            | Fault::Denied
+            | Fault::Error { .. }
+            | Fault::AppliedThenError { .. }
+            | Fault::Malformed
+            | Fault::Truncated
+            | Fault::Emptied
+            | Fault::Padded(_),
         )
         | Outcome::Crash => Sight::Blind,
     }

@@ -1,0 +1,130 @@
+//! The health check and its tags: can traffic be moved, and would a tick move it now?
+
+use super::{Findings, Level, is_normal};
+use crate::clock::Clock;
+use crate::decide::{Case, Order, Streak};
+use crate::diagnosis::Diagnosis;
+use crate::memory::Tag;
+use crate::model::{CheckState, Evidence, Observation, Reading};
+use crate::observe::Observer;
+use crate::policy::Pair;
+
+/// Source: "Tag restrictions" in the Route 53 API reference.
+const MAX_TAGS: usize = 10;
+
+pub(super) async fn examine(
+    findings: &mut Findings,
+    pair: &Pair,
+    seen: &Observation,
+    observer: &Observer<'_>,
+    clock: &Clock,
+) {
+    health_check(findings, seen);
+    memory(findings, pair, seen, clock);
+    tags(findings, pair, observer).await;
+}
+
+fn health_check(findings: &mut Findings, seen: &Observation) {
+    let check = match &seen.check {
+        Reading::Known(check) => check,
+        Reading::Missing => {
+            return findings.add(
+                "health-check-exists",
+                Level::Fail,
+                "the health check does not exist",
+                "correct ROUTE53_HEALTH_CHECK_ID",
+            );
+        }
+        Reading::Unknown(why) => {
+            return findings.add(
+                "health-check-exists",
+                Level::Fail,
+                format!("the health check is {why}"),
+                "allow route53:GetHealthCheck on the health check",
+            );
+        }
+    };
+    findings.add(
+        "health-check-exists",
+        Level::Pass,
+        format!("the health check exists, at version {}", check.version),
+        "",
+    );
+    findings.test(
+        "health-check-updatable",
+        check.not_updatable.is_none(),
+        Level::Fail,
+        check.not_updatable.clone().unwrap_or_else(|| "the health check can be updated".to_owned()),
+        "configure a health check that Route 53 lets you update",
+    );
+    let fix = match check.state {
+        CheckState::Normal => "",
+        CheckState::ForcedUnhealthy => {
+            "traffic is on the secondary already: fail back when the primary should serve again"
+        }
+        CheckState::Foreign => {
+            "clear Disabled and Inverted: somebody set one of them alone, and the function never changes that"
+        }
+    };
+    findings.test(
+        "health-check-normal",
+        is_normal(&seen.check),
+        Level::Fail,
+        format!("the health check is {}", check.state.as_str()),
+        fix,
+    );
+}
+
+fn memory(findings: &mut Findings, pair: &Pair, seen: &Observation, clock: &Clock) {
+    let memory = match &seen.memory {
+        Evidence::NotRead => return,
+        Evidence::Unreadable(why) => {
+            return findings.add(
+                "tags-readable",
+                Level::Fail,
+                format!("the tags are {why}"),
+                "correct the failover: tags of the health check, or allow route53:ListTagsForResource",
+            );
+        }
+        Evidence::Read(memory) => memory,
+    };
+    findings.add("tags-readable", Level::Pass, "the tags of the health check can be read", "");
+    let pause = memory.pause.as_ref().filter(|pause| pause.in_force(clock.now()));
+    findings.test(
+        "not-paused",
+        pause.is_none(),
+        Level::Fail,
+        pause.map_or_else(
+            || "automatic change is not paused".to_owned(),
+            |pause| format!("automatic change is paused until {} ({})", pause.until_words(), pause.reason),
+        ),
+        "send {\"action\":\"resume\"} when the work is done",
+    );
+    let streak = Streak::new(&Diagnosis::of(seen, pair), clock.now());
+    let ends = Case::new(seen, streak, Order::Tick, pair, clock.now()).cooldown_end();
+    findings.test(
+        "no-cooldown",
+        ends.is_none(),
+        Level::Fail,
+        ends.map_or_else(
+            || "no cooldown is in force".to_owned(),
+            |ends| format!("traffic went back a short while ago: no automatic failover before {ends:.0}"),
+        ),
+        "wait for the cooldown to end, or shorten COOLDOWN; an operator's failover is not bound by it",
+    );
+}
+
+async fn tags(findings: &mut Findings, pair: &Pair, observer: &Observer<'_>) {
+    let Ok(tags) = observer.read_tags().await else { return };
+    let ours = Tag::ALL.len() - usize::from(!pair.policy.fence);
+    let others = tags.keys().filter(|key| Tag::ALL.iter().all(|tag| tag.key() != **key)).count();
+    findings.test(
+        "tags-free",
+        others + ours <= MAX_TAGS,
+        Level::Fail,
+        format!(
+            "{others} of the {MAX_TAGS} tags of the health check belong to others; the function needs {ours}"
+        ),
+        "remove tags from the health check: where none is free, no change can be announced and none is made",
+    );
+}
