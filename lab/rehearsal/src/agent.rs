@@ -111,24 +111,21 @@ impl Look {
     }
 
     async fn primary(&mut self, shown: Option<String>) -> Result<()> {
-        if let Some(status) = shown {
-            self.set(PRIMARY, &status);
-            return Ok(());
-        }
         let mut server = self.servers.primary.lock().await;
-        match self.status(PRIMARY).as_str() {
-            "stopping" => {
+        match (self.status(PRIMARY).as_str(), shown) {
+            ("stopping", _) => {
                 if server.runs() && self.servers.fault != Fault::NoStop {
                     server.stop().await?;
                 }
                 self.set(PRIMARY, "stopped");
             }
-            "stopped" => {}
-            _ if server.runs() => {
+            ("stopped", _) => {}
+            (_, Some(status)) => self.set(PRIMARY, &status),
+            (_, None) if server.runs() => {
                 self.gone = None;
                 self.set(PRIMARY, "available");
             }
-            _ => {
+            (_, None) => {
                 let gone = *self.gone.get_or_insert_with(Instant::now);
                 if gone.elapsed() >= NOTICED_AFTER {
                     self.set(PRIMARY, "failed");
@@ -164,7 +161,7 @@ impl Look {
             server.query(sql).await?;
         }
         server.stop().await?;
-        server.options(&[]);
+        server.set_options(&[]);
         server.start().await?;
         let mut world = self.emulator.world();
         if let Some(instance) = world.instance_mut(REPLICA) {

@@ -247,8 +247,9 @@ async fn planted(options: &Options, chosen: &dyn Fn(&str) -> bool) -> Result<boo
         for check in
             played().find(|(_, fault)| fault.is_empty()).iter().flat_map(|(outcome, _)| &outcome.checks)
         {
-            let fails = played().filter(|(_, fault)| !fault.is_empty()).filter_map(|(outcome, fault)| {
+            let fails = played().filter_map(|(outcome, fault)| {
                 let found = outcome.checks.iter().find(|other| other.must == check.must && !other.held)?;
+                let fault = if fault.is_empty() { "no fault" } else { fault };
                 Some(format!("{fault} ({})", found.found))
             });
             let fails: Vec<_> = fails.collect();

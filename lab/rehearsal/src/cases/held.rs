@@ -8,7 +8,7 @@ use emulator::RdsEvent;
 use crate::TICK;
 use crate::agent::PRIMARY;
 use crate::fault::Fault;
-use crate::net::{A1, B1, FUNCTION, ZONE_A, ZONE_B};
+use crate::net::{A1, APP, B1, FUNCTION, ZONE_A, ZONE_B};
 use crate::pair::Pair;
 use crate::record::{Outcome, What};
 use crate::stage::Paths;
@@ -36,7 +36,8 @@ pub(super) async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()>
         pair.scene.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0013"));
     }
     pair.servers.primary.lock().await.kill().await?;
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    let outage = if pair.scene.fault() == &Fault::SlowStandby { 30 } else { 8 };
+    tokio::time::sleep(Duration::from_secs(outage)).await;
     pair.servers.primary.lock().await.start().await?;
     pair.scene.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0049"));
     pair.agent.show(None);
@@ -74,6 +75,9 @@ pub(super) async fn function_cut(paths: &Paths, outcome: &mut Outcome) -> Result
     let began = pair.scene.record.step("the function loses its way to both zones");
     for zone in [ZONE_A, ZONE_B] {
         pair.scene.cut(&FUNCTION.network(), zone)?;
+        if pair.scene.fault() == &Fault::WideCut {
+            pair.scene.cut(&APP.network(), zone)?;
+        }
     }
     tokio::time::sleep(6 * TICK).await;
     let ended = pair.scene.record.step("the way is there again");

@@ -58,7 +58,6 @@ pub(super) async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<
         found <= bound,
         format!("{found} of {bound}"),
     );
-    outcome.check("rows are lost: the refusal was right", found > 40, format!("{found}"));
     Ok(())
 }
 
