@@ -315,11 +315,14 @@ pub fn undocumented(policy: &Policy) -> impl Iterator<Item = (&'static str, &Sta
 /// What is said of such a status.
 pub fn undocumented_words(variable: &str, status: &Status) -> String {
     let nearest = nearest(status).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-    format!("{variable} holds `{}`, a status that RDS does not document: a typo has no effect{nearest}", shown(status.as_str()))
+    format!(
+        "{variable} holds `{}`, a status that RDS does not document: a typo has no effect{nearest}",
+        shown(status.as_str())
+    )
 }
 
 /// The documented status that is nearest to one that this version does not know.
-fn nearest(status: &Status) -> Option<&'static Status> {
+pub fn nearest(status: &Status) -> Option<&'static Status> {
     let Status::Unrecognised(text) = status else { return None };
     Status::ALL
         .iter()

@@ -237,7 +237,7 @@ impl<'a> Reconciler<'a> {
         let policy = &self.context.config.pair.policy;
         let Some(interval) = policy.watch else { return false };
         // Without probes RDS alone is looked at: more often than it is asked there is nothing to see.
-        let alone = self.app.config().pair.endpoints.is_empty();
+        let alone = self.context.config.pair.endpoints.is_empty();
         let interval = if alone { interval.max(RDS_PERIOD) } else { interval };
         // What it takes to confirm an outage and to act on it.
         let rest = policy.interval * policy.confirmations.saturating_sub(1)

@@ -145,8 +145,13 @@ fn pair(variables: &[(&str, &str)]) -> Pair {
 }
 
 fn look(primary: Option<Reading<Instance>>, answered: Option<usize>) -> Observation {
-    let check =
-        HealthCheck { state: CheckState::Normal, version: 1, not_updatable: None, children: Vec::new() };
+    let check = HealthCheck {
+        state: CheckState::Normal,
+        version: 1,
+        calculated: false,
+        not_updatable: None,
+        children: Vec::new(),
+    };
     Observation {
         primary,
         replica: None,

@@ -174,7 +174,8 @@ fn only_the_announcement_of_the_flags_that_are_seen_waits_to_be_confirmed() {
     let memory =
         Memory { routed: Some(Move { until, ..moved("x") }), returned: Some(returned), ..Memory::default() };
     let waiting = |state, version, now| {
-        let check = HealthCheck { state, version, not_updatable: None, children: Vec::new() };
+        let check =
+            HealthCheck { state, version, calculated: false, not_updatable: None, children: Vec::new() };
         check.unconfirmed(&memory, now).map(|(tag, _)| tag)
     };
     assert_eq!(waiting(CheckState::ForcedUnhealthy, 7, at()), Some(Tag::Routed));
@@ -187,6 +188,7 @@ fn only_the_announcement_of_the_flags_that_are_seen_waits_to_be_confirmed() {
     let check = HealthCheck {
         state: CheckState::ForcedUnhealthy,
         version: 7,
+        calculated: false,
         not_updatable: None,
         children: Vec::new(),
     };

@@ -211,8 +211,8 @@ fn a_typo_in_a_status_names_the_nearest_that_rds_documents() {
     assert_eq!(nearest("maintenance"), None, "it is documented");
     assert_eq!(nearest("exploded-entirely"), None, "nothing is near");
     assert_eq!(nearest(""), None);
-    let fault = fault(&[("PROMOTE_ON", "faild")]);
-    assert!(fault.contains("did you mean `failed`?"), "{fault}");
+    let [warning] = &loaded(&[("PROMOTE_ON", "faild")]).warnings[..] else { panic!() };
+    assert!(warning.contains("did you mean `failed`?"), "{warning}");
     let [warning] = &loaded(&[("STATUS_OVERRIDES", "maintenence=hold")]).warnings[..] else { panic!() };
     assert!(warning.contains("did you mean `maintenance`?"), "{warning}");
 }

@@ -84,6 +84,7 @@ fn checks() -> impl Strategy<Value = HealthCheck> {
         HealthCheck {
             state: CheckState::of(disabled, inverted),
             version: VERSION,
+            calculated: false,
             not_updatable: fixed.then(|| "RECOVERY_CONTROL".to_owned()),
             children: Vec::new(),
         }
