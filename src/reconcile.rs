@@ -147,10 +147,14 @@ impl<'a> Reconciler<'a> {
                 }
                 Outcome::MadeByAnother => {
                     self.leave(rule, "; another invocation does it");
-                    if change != Change::RouteToSecondary || !self.case().promotion_may_follow() {
+                    // A tick leaves the rest to whoever made the change, or to the next tick: its own announcement may
+                    // have covered an operator's claim. A promotion that an operator asked for is nobody else's.
+                    let goes_on = change == Change::RouteToSecondary
+                        && !self.order.is_tick()
+                        && self.case().promotion_may_follow();
+                    if !goes_on {
                         return self.settle(rule, None);
                     }
-                    // The promotion that was asked for may be nobody else's.
                     self.look_again().await;
                     self.read(Need::Switch).await;
                 }
