@@ -26,44 +26,51 @@ pub struct Variable {
     pub default: &'static str,
     /// What it may hold.
     pub allowed: &'static str,
+    /// What it is for.
+    pub meaning: &'static str,
 }
 
 macro_rules! variables {
-    ($($constant:ident = $default:literal, $allowed:literal;)+) => {
+    ($($constant:ident = $default:literal, $allowed:literal, $meaning:literal;)+) => {
         $(const $constant: &str = stringify!($constant);)+
 
         /// Every environment variable the function reads beside those of the AWS SDK and of Lambda.
         pub const VARIABLES: &[Variable] = &[
-            $(Variable { name: stringify!($constant), default: $default, allowed: $allowed },)+
+            $(Variable {
+                name: stringify!($constant),
+                default: $default,
+                allowed: $allowed,
+                meaning: $meaning,
+            },)+
         ];
     };
 }
 
 variables! {
-    PRIMARY_DB_INSTANCE_IDENTIFIER = "required, or `PRIMARY_NAME`", "identifier or ARN of a DB instance";
-    PRIMARY_NAME = "none", "1 to 63 letters, digits, `-`, `_` and `.`";
-    ROUTE53_HEALTH_CHECK_ID = "required", "the id of a Route 53 health check";
-    FAILOVER_DB_INSTANCE_IDENTIFIER = "none", "identifier or ARN of a DB instance";
-    PROMOTE_REPLICA = "false", "`true` or `false`";
-    PROMOTE_ON = "failed,inaccessible-encryption-credentials,incompatible-network", "comma-separated statuses that count as unhealthy, `missing`, `unreachable`, `unresponsive`";
-    MAX_REPLICA_LAG = "60s", "a duration such as `500ms`, `10s`, `5m`, `1h`";
-    STATUS_OVERRIDES = "none", "comma-separated `status=health` pairs; health is `healthy`, `hold` or `unhealthy`";
-    CONFIRMATIONS = "3", "a whole number from 1 to 100";
-    CONFIRMATION_INTERVAL = "10s", "a duration such as `500ms`, `10s`, `5m`, `1h`";
-    FAILBACK = "`auto`; `manual` with `PRIMARY_NAME`", "`auto` or `manual`";
-    FAILBACK_CONFIRMATIONS = "3", "a whole number from 1 to 100";
-    COOLDOWN = "10m", "a duration such as `500ms`, `10s`, `5m`, `1h`";
-    MODE = "act", "`act` or `observe`";
-    HEALTH_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses, each once";
-    HEALTH_ENDPOINT_QUORUM = "majority; `1` with `PRIMARY_NAME`", "a whole number from 1 to the number of endpoints";
-    HEALTH_ENDPOINT_TIMEOUT = "2s", "a duration above zero, such as `500ms`, `2s`";
-    SECONDARY_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses, each once";
-    WATCH_INTERVAL = "none", "a duration of at least `1s`, such as `5s`";
-    FENCE_PRIMARY = "off", "`off` or `stop`";
-    ON_PRIMARY_UNREACHABLE = "hold", "`hold` or `failover`";
-    NOTIFICATION_TOPIC_ARN = "none", "the ARN of an SNS topic that is not FIFO";
-    HOSTED_ZONE_ID = "none", "the id of a Route 53 hosted zone";
-    RECORD_NAME = "none", "the DNS name of the failover records";
+    PRIMARY_DB_INSTANCE_IDENTIFIER = "required, or `PRIMARY_NAME`", "identifier or ARN of a DB instance", "The primary. An ARN also sets the region";
+    PRIMARY_NAME = "none", "1 to 63 letters, digits, `-`, `_` and `.`", "Instead of it: a name for a primary outside RDS (Patroni, Galera, anything), judged by `HEALTH_ENDPOINTS` alone";
+    ROUTE53_HEALTH_CHECK_ID = "required", "the id of a Route 53 health check", "The health check on the primary's failover record";
+    FAILOVER_DB_INSTANCE_IDENTIFIER = "none", "identifier or ARN of a DB instance", "The read replica that the secondary record points to";
+    PROMOTE_REPLICA = "false", "`true` or `false`", "Promote the replica after traffic was moved";
+    PROMOTE_ON = "failed,inaccessible-encryption-credentials,incompatible-network", "comma-separated statuses that count as unhealthy, `missing`, `unreachable`, `unresponsive`", "What must be wrong before the replica is promoted, which can't be undone. `unreachable`: neither the region's API nor the probes answer; `unresponsive`: RDS says healthy, the probes fail";
+    MAX_REPLICA_LAG = "60s", "a duration such as `500ms`, `10s`, `5m`, `1h`", "No promotion when the lag is above this, or unknown";
+    STATUS_OVERRIDES = "none", "comma-separated `status=health` pairs; health is `healthy`, `hold` or `unhealthy`", "Overrides what an RDS status means (the defaults are in `src/status.rs`)";
+    CONFIRMATIONS = "3", "a whole number from 1 to 100", "Unhealthy observations in a row, within one invocation, before traffic moves";
+    CONFIRMATION_INTERVAL = "10s", "a duration such as `500ms`, `10s`, `5m`, `1h`", "Time between two of them";
+    FAILBACK = "`auto`; `manual` with `PRIMARY_NAME`", "`auto` or `manual`", "Whether traffic goes back by itself after a failover that promoted nothing. After a promotion it never does";
+    FAILBACK_CONFIRMATIONS = "3", "a whole number from 1 to 100", "Healthy observations in a row before traffic goes back";
+    COOLDOWN = "10m", "a duration such as `500ms`, `10s`, `5m`, `1h`", "No automatic failover for this long after traffic went back";
+    MODE = "act", "`act` or `observe`", "`observe`: decide and report as usual, but change nothing and send nothing";
+    HEALTH_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses, each once", "Probes of the primary or of its application";
+    HEALTH_ENDPOINT_QUORUM = "majority; `1` with `PRIMARY_NAME`", "a whole number from 1 to the number of endpoints", "How many of them must answer for the primary to count as serving";
+    HEALTH_ENDPOINT_TIMEOUT = "2s", "a duration above zero, such as `500ms`, `2s`", "Time limit of one probe";
+    SECONDARY_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses, each once", "Probes of the secondary. Traffic moves only when at least one of them answers, which also shows that the function's own network works";
+    WATCH_INTERVAL = "none", "a duration of at least `1s`, such as `5s`", "Observe at this interval within each invocation, instead of once per tick";
+    FENCE_PRIMARY = "off", "`off` or `stop`", "`stop`: after a promotion, stop the old primary if RDS calls it `available`";
+    ON_PRIMARY_UNREACHABLE = "hold", "`hold` or `failover`", "`failover`: an unreachable RDS API **and** failing probes count as unhealthy";
+    NOTIFICATION_TOPIC_ARN = "none", "the ARN of an SNS topic that is not FIFO", "Notified of every change that was made or refused";
+    HOSTED_ZONE_ID = "none", "the id of a Route 53 hosted zone", "The zone of the failover records. `check` verifies them; before a failback, the primary record must point at the primary";
+    RECORD_NAME = "none", "the DNS name of the failover records", "Name of the failover records";
 }
 
 /// `MODE`
@@ -215,6 +222,11 @@ impl Config {
     }
 }
 
+/// A value as it may stand in a log.
+fn shown(value: &str) -> String {
+    cut(&parse::without_secrets(value), SHOWN)
+}
+
 /// What needs RDS, each with the value that asks for nothing.
 const NEEDS_RDS: &[(&str, &str)] = &[
     (PRIMARY_DB_INSTANCE_IDENTIFIER, ""),
@@ -239,6 +251,7 @@ fn contradictions(
     if is_set(PRIMARY_NAME) {
         for (name, idle) in NEEDS_RDS {
             if let Some(value) = text(name).filter(|value| !value.eq_ignore_ascii_case(idle)) {
+                let value = shown(&value);
                 faults.push(format!(
                     "{name} holds `{value}` beside {PRIMARY_NAME}, which names a primary outside RDS: unset one of them"
                 ));
@@ -302,7 +315,7 @@ pub fn undocumented(policy: &Policy) -> impl Iterator<Item = (&'static str, &Sta
 /// What is said of such a status.
 pub fn undocumented_words(variable: &str, status: &Status) -> String {
     let nearest = nearest(status).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-    format!("{variable} holds `{status}`, a status that RDS does not document: a typo has no effect{nearest}")
+    format!("{variable} holds `{}`, a status that RDS does not document: a typo has no effect{nearest}", shown(status.as_str()))
 }
 
 /// The documented status that is nearest to one that this version does not know.
@@ -310,6 +323,8 @@ fn nearest(status: &Status) -> Option<&'static Status> {
     let Status::Unrecognised(text) = status else { return None };
     Status::ALL
         .iter()
+        // Comparing takes the product of both lengths.
+        .filter(|known| text.len().abs_diff(known.as_str().len()) <= known.as_str().len() / 3)
         .map(|known| (strsim::damerau_levenshtein(known.as_str(), text), known))
         .filter(|(distance, known)| *distance <= known.as_str().len() / 3)
         .min_by_key(|(distance, _)| *distance)
@@ -343,7 +358,7 @@ impl Reader<'_> {
 
     fn fault(&mut self, name: &str, holds: &str, why: &str) {
         let allowed = VARIABLES.iter().find(|v| v.name == name).map_or("", |v| v.allowed);
-        let holds = cut(&parse::without_secrets(holds), SHOWN);
+        let holds = shown(holds);
         self.faults.push(format!("{name} holds `{holds}`{why}; it may hold {allowed}"));
     }
 

@@ -6,8 +6,6 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{CheckState, HealthCheck};
-
 /// Route 53 allows this many characters in a tag's value (`ChangeTagsForResource`).
 const MAX_VALUE: usize = 256;
 
@@ -185,17 +183,6 @@ impl Memory {
     /// Who moved traffic away with the update that produced this version; `None` if nobody claims it.
     pub fn routed_by(&self, version: i64, now: Timestamp) -> Option<By> {
         self.routed_at(version, now).map(|routed| routed.by)
-    }
-
-    /// The announcement of the change that made the check what it is, where nobody has confirmed it yet.
-    pub fn unconfirmed(&self, check: &HealthCheck, now: Timestamp) -> Option<(Tag, &Move)> {
-        let (tag, made) = match check.state {
-            CheckState::ForcedUnhealthy => (Tag::Routed, self.routed.as_ref()?),
-            CheckState::Normal => (Tag::Returned, self.returned.as_ref()?),
-            CheckState::Foreign => return None,
-        };
-        let open = made.version == check.version && made.until.is_some() && made.claims(now);
-        open.then_some((tag, made))
     }
 
     /// The promotion announced in the incident whose flags have this version.

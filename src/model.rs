@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::memory::Memory;
+use crate::memory::{Memory, Move, Tag};
 use crate::status::Status;
 
 mod instance;
@@ -140,6 +140,19 @@ pub struct HealthCheck {
     pub not_updatable: Option<String>,
     /// The checks each of which alone makes a CALCULATED check unhealthy.
     pub children: Vec<String>,
+}
+
+impl HealthCheck {
+    /// The announcement of the change that made the check what it is, where nobody has confirmed it yet.
+    pub fn unconfirmed<'a>(&self, memory: &'a Memory, now: Timestamp) -> Option<(Tag, &'a Move)> {
+        let (tag, made) = match self.state {
+            CheckState::ForcedUnhealthy => (Tag::Routed, memory.routed.as_ref()?),
+            CheckState::Normal => (Tag::Returned, memory.returned.as_ref()?),
+            CheckState::Foreign => return None,
+        };
+        let open = made.version == self.version && made.until.is_some() && made.claims(now);
+        open.then_some((tag, made))
+    }
 }
 
 /// A change that was made, as the response names it.

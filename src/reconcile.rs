@@ -147,7 +147,12 @@ impl<'a> Reconciler<'a> {
                 }
                 Outcome::MadeByAnother => {
                     self.leave(rule, "; another invocation does it");
-                    return self.settle(rule, None);
+                    if change != Change::RouteToSecondary || !self.case().promotion_may_follow() {
+                        return self.settle(rule, None);
+                    }
+                    // The promotion that was asked for may be nobody else's.
+                    self.look_again().await;
+                    self.read(Need::Switch).await;
                 }
                 Outcome::Superseded => {
                     races += 1;
@@ -163,7 +168,8 @@ impl<'a> Reconciler<'a> {
                     self.look_again().await;
                     self.read(Need::Switch).await;
                 }
-                Outcome::HeldUp => self.seen.switch_is_fresh = false,
+                // The primary may be back by now, and the switch another.
+                Outcome::HeldUp => self.look_again().await,
             }
         }
     }
@@ -230,6 +236,9 @@ impl<'a> Reconciler<'a> {
     async fn watch(&mut self, rule: &Rule) -> bool {
         let policy = &self.context.config.pair.policy;
         let Some(interval) = policy.watch else { return false };
+        // Without probes RDS alone is looked at: more often than it is asked there is nothing to see.
+        let alone = self.app.config().pair.endpoints.is_empty();
+        let interval = if alone { interval.max(RDS_PERIOD) } else { interval };
         // What it takes to confirm an outage and to act on it.
         let rest = policy.interval * policy.confirmations.saturating_sub(1)
             + self.context.time_of_a_look()
@@ -307,7 +316,7 @@ impl<'a> Reconciler<'a> {
         else {
             return;
         };
-        let open = memory.unconfirmed(check, self.clock.now()).map(|(tag, made)| (tag, made.confirmed()));
+        let open = check.unconfirmed(memory, self.clock.now()).map(|(tag, made)| (tag, made.confirmed()));
         let Some((tag, made)) = open else { return };
         match self.actor.confirm(tag, &made).await {
             Ok(()) if tag == Tag::Routed => memory.routed = Some(made),
@@ -328,6 +337,7 @@ impl<'a> Reconciler<'a> {
             tracing::warn!("{}", switch.note);
             message = format!("{message}; {}", switch.note);
         }
+        self.account.left = None;
         self.account.changes.push(Made {
             change,
             code: rule.code.as_str(),

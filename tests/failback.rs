@@ -1,4 +1,4 @@
-//! Rule 12: the way back, taken only by a primary that is surely the same and surely not stale.
+//! The way back, taken only by a primary that is surely the same and surely not stale.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;
@@ -26,7 +26,7 @@ async fn traffic_goes_back_by_tag_then_flags_after_confirmations() {
     let world = rig.emulator.world();
     let writes: Vec<_> =
         world.calls()[before..].iter().filter(|c| c.is_write).map(|c| c.operation.as_ref()).collect();
-    assert_eq!(writes, ["ChangeTagsForResource", "UpdateHealthCheck"]);
+    assert_eq!(writes, ["ChangeTagsForResource", "UpdateHealthCheck", "ChangeTagsForResource"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -179,7 +179,8 @@ async fn every_fault_of_every_call_in_an_outage_has_a_stated_outcome_and_heals()
             assert_eq!(state(&rig), FORCED, "{call} × {name}");
             assert!(rig.emulator.world().instance(REPLICA).unwrap().source.is_none(), "{call} × {name}");
             set_status(&rig, PRIMARY, "available");
-            tick_stays(&rig, "replica-promoted").await;
+            let report = rig.tick().await.unwrap();
+            assert_eq!(report.reason, "old-primary-available", "{call} × {name}");
         }
     }
 }

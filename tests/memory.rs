@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use rds_route53_failover::clock::after;
-use rds_route53_failover::memory::{By, Memory, Move, Pause, Promotion, Tag};
+use rds_route53_failover::memory::{ANNOUNCED_FOR, By, Memory, Move, Pause, SENT_VOID_AFTER, Sent, Tag};
+use rds_route53_failover::model::{CheckState, HealthCheck, after};
 
-const TAGS: [Tag; 4] = [Tag::Routed, Tag::Returned, Tag::Promoted, Tag::Pause];
 const AT: &str = "2026-01-31T23:59:59Z";
 
 /// The characters that Route 53 allows in a tag's value.
@@ -34,14 +33,14 @@ fn again(tag: Tag, value: &str) -> String {
 }
 
 fn moved(reason: &str) -> Move {
-    Move { version: 7, by: By::Auto, at: at(), reason: reason.to_owned() }
+    Move { version: 7, by: By::Auto, at: at(), id: None, until: None, reason: reason.to_owned() }
 }
 
 #[test]
 fn the_tags_are_written_as_documented() {
     assert_eq!(
-        TAGS.map(Tag::key),
-        ["failover:routed", "failover:returned", "failover:promoted", "failover:pause"]
+        Tag::ALL.map(Tag::key),
+        ["failover:routed", "failover:returned", "failover:promoted", "failover:fenced", "failover:pause"]
     );
     assert_eq!(
         moved("primary-unhealthy").to_string(),
@@ -49,8 +48,17 @@ fn the_tags_are_written_as_documented() {
     );
     let ordered = Move { by: By::Operator, ..moved("planned move") };
     assert_eq!(ordered.to_string(), format!("version=7 by=operator at={AT} reason=planned move"));
-    let promotion = Promotion { version: 7, at: at(), instance: "orders-replica".to_owned() };
+    let promotion = Sent { version: 7, at: at(), instance: "orders-replica".to_owned() };
     assert_eq!(promotion.to_string(), format!("version=7 at={AT} instance=orders-replica"));
+    let fence = Sent { instance: "orders-primary".to_owned(), ..promotion };
+    let memory = Memory { fenced: Some(fence), ..Memory::default() };
+    assert_eq!(memory.value_of(Tag::Fenced).unwrap(), format!("version=7 at={AT} instance=orders-primary"));
+    let announced = Move { id: Some("a1B2".to_owned()), until: Some(at() + ANNOUNCED_FOR), ..moved("x") };
+    assert_eq!(
+        announced.to_string(),
+        format!("version=7 by=auto at={AT} id=a1B2 until=2026-02-01T00:14:59Z reason=x")
+    );
+    assert_eq!(announced.confirmed().to_string(), format!("version=7 by=auto at={AT} id=a1B2 reason=x"));
     let pause = Pause { until: Some(at()), reason: "resize".to_owned() };
     assert_eq!(pause.to_string(), format!("until={AT} reason=resize"));
     let pause = Pause { until: None, ..pause };
@@ -83,6 +91,12 @@ fn a_tag_that_makes_no_sense_is_an_error_that_names_it() {
         " version=7 by=auto at=2026-01-31T23:59:59Z reason=x",
         "by=auto version=7 at=2026-01-31T23:59:59Z reason=x",
         "version=7 by=auto at=2026-01-31T23:59:59Z because=x",
+        "version=7 by=auto at=2026-01-31T23:59:59Z until=tomorrow reason=x",
+        "version=7 by=auto at=2026-01-31T23:59:59Z until=forever reason=x",
+        "version=7 by=auto at=2026-01-31T23:59:59Z id= reason=x",
+        "version=7 by=auto at=2026-01-31T23:59:59Z id=a-b reason=x",
+        "version=7 by=auto at=2026-01-31T23:59:59Z id=a id=b reason=x",
+        "version=7 by=auto at=2026-01-31T23:59:59Z until=2026-01-31T23:59:59Z until=2026-01-31T23:59:59Z reason=x",
     ];
     let bad_promotions = [
         "",
@@ -97,6 +111,7 @@ fn a_tag_that_makes_no_sense_is_an_error_that_names_it() {
         (Tag::Routed, &bad_moves[..]),
         (Tag::Returned, &bad_moves),
         (Tag::Promoted, &bad_promotions),
+        (Tag::Fenced, &bad_promotions),
         (Tag::Pause, &bad_pauses),
     ];
     for (tag, values) in all {
@@ -131,14 +146,59 @@ fn a_pause_ends_when_it_says() {
 
 #[test]
 fn a_claim_to_another_version_says_nothing_of_this_one() {
-    let promotion = Promotion { version: 7, at: at(), instance: "orders-replica".to_owned() };
+    let promotion = Sent { version: 7, at: at(), instance: "orders-replica".to_owned() };
     let memory = Memory { routed: Some(moved("x")), promoted: Some(promotion), ..Memory::default() };
-    assert_eq!(memory.routed_by(7), Some(By::Auto));
+    assert_eq!(memory.routed_by(7, at()), Some(By::Auto));
     assert!(memory.promotion_in(7).is_some());
     for version in [6, 8, 0, -7] {
-        assert_eq!(memory.routed_by(version), None);
+        assert_eq!(memory.routed_by(version, at()), None);
         assert_eq!(memory.promotion_in(version), None);
     }
+}
+
+#[test]
+fn an_announcement_claims_its_version_until_it_lapses_and_for_good_once_confirmed() {
+    let until = at() + ANNOUNCED_FOR;
+    let announced = Move { until: Some(until), ..moved("x") };
+    let claim =
+        |made: &Move, now| Memory { routed: Some(made.clone()), ..Memory::default() }.routed_by(7, now);
+    assert_eq!(claim(&announced, until - SignedDuration::from_nanos(1)), Some(By::Auto));
+    assert_eq!(claim(&announced, until), None, "no invocation lives longer");
+    assert_eq!(claim(&announced.confirmed(), Timestamp::MAX), Some(By::Auto));
+}
+
+#[test]
+fn only_the_announcement_of_the_flags_that_are_seen_waits_to_be_confirmed() {
+    let until = Some(at() + ANNOUNCED_FOR);
+    let returned = Move { version: 8, until, ..moved("x") };
+    let memory =
+        Memory { routed: Some(Move { until, ..moved("x") }), returned: Some(returned), ..Memory::default() };
+    let waiting = |state, version, now| {
+        let check = HealthCheck { state, version, not_updatable: None, children: Vec::new() };
+        check.unconfirmed(&memory, now).map(|(tag, _)| tag)
+    };
+    assert_eq!(waiting(CheckState::ForcedUnhealthy, 7, at()), Some(Tag::Routed));
+    assert_eq!(waiting(CheckState::Normal, 8, at()), Some(Tag::Returned));
+    assert_eq!(waiting(CheckState::Normal, 7, at()), None, "announced, and somebody else cleared the flags");
+    assert_eq!(waiting(CheckState::ForcedUnhealthy, 6, at()), None, "announced and not made");
+    assert_eq!(waiting(CheckState::Foreign, 7, at()), None, "somebody else's, whatever the version");
+    assert_eq!(waiting(CheckState::ForcedUnhealthy, 7, at() + ANNOUNCED_FOR), None, "lapsed");
+    let confirmed = Memory { routed: Some(moved("x")), ..Memory::default() };
+    let check = HealthCheck {
+        state: CheckState::ForcedUnhealthy,
+        version: 7,
+        not_updatable: None,
+        children: Vec::new(),
+    };
+    assert_eq!(check.unconfirmed(&confirmed, at()), None, "confirmed already: a tick writes nothing");
+}
+
+#[test]
+fn a_request_to_rds_counts_for_five_minutes() {
+    let sent = Sent { version: 7, at: at(), instance: "orders-replica".to_owned() };
+    assert!(sent.is_recent(at() + SENT_VOID_AFTER - SignedDuration::from_nanos(1)));
+    assert!(!sent.is_recent(at() + SENT_VOID_AFTER));
+    assert!(sent.is_recent(at() - SignedDuration::from_secs(1)), "clocks differ");
 }
 
 #[test]
@@ -166,10 +226,13 @@ fn timestamps() -> impl Strategy<Value = Timestamp> {
 }
 
 fn moves() -> impl Strategy<Value = Move> {
-    (1..=i64::MAX, any::<bool>(), timestamps(), ".{0,300}").prop_map(|(version, auto, at, reason)| {
-        let by = if auto { By::Auto } else { By::Operator };
-        Move { version, by, at, reason }
-    })
+    let announcement = (prop::option::of("[A-Za-z0-9]{1,16}"), prop::option::of(timestamps()));
+    (1..=i64::MAX, any::<bool>(), timestamps(), announcement, ".{0,300}").prop_map(
+        |(version, auto, at, (id, until), reason)| {
+            let by = if auto { By::Auto } else { By::Operator };
+            Move { version, by, at, id, until, reason }
+        },
+    )
 }
 
 proptest! {
@@ -181,16 +244,18 @@ proptest! {
             let memory = parse(tag, &value).unwrap();
             let read = if tag == Tag::Routed { memory.routed.clone() } else { memory.returned.clone() }.unwrap();
             prop_assert_eq!((read.version, read.by, read.at), (moved.version, moved.by, moved.at));
+            prop_assert_eq!((&read.id, read.until), (&moved.id, moved.until));
             prop_assert_eq!(memory.value_of(tag).unwrap(), value.clone());
         }
     }
 
     #[test]
     fn a_promotion_is_read_as_it_was_written(version in 1..=i64::MAX, at in timestamps(), instance in "[a-z][a-z0-9-]{0,62}") {
-        let promotion = Promotion { version, at, instance };
+        let promotion = Sent { version, at, instance };
         let value = promotion.to_string();
         prop_assert!(is_taken(&value), "{}", value);
-        prop_assert_eq!(parse(Tag::Promoted, &value).unwrap().promoted, Some(promotion));
+        prop_assert_eq!(parse(Tag::Promoted, &value).unwrap().promoted, Some(promotion.clone()));
+        prop_assert_eq!(parse(Tag::Fenced, &value).unwrap().fenced, Some(promotion));
     }
 
     #[test]
@@ -204,7 +269,7 @@ proptest! {
 
     #[test]
     fn garbage_is_an_error_and_never_a_panic(garbage in ".*") {
-        for tag in TAGS {
+        for tag in Tag::ALL {
             // Most is refused; what is taken is taken the same again.
             if let Ok(memory) = parse(tag, &garbage) {
                 let value = memory.value_of(tag).unwrap();

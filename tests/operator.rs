@@ -6,104 +6,11 @@ mod common;
 use common::*;
 use emulator::{Fault, Instance, On};
 use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, world};
-use rds_route53_failover::model::Change::{Pause, PromoteReplica, Resume, RouteToPrimary, RouteToSecondary};
-use serde_json::{Value, json};
-
-async fn refused(rig: &Rig, order: Value, reason: &str) -> String {
-    let before = writes(rig);
-    let result = rig.invoke(order).await;
-    stays(rig, before, result, reason).message
-}
-
-async fn obeyed(
-    rig: &Rig,
-    order: Value,
-    reason: &str,
-    actions: &[rds_route53_failover::model::Change],
-) -> String {
-    let report = rig.invoke(order).await.unwrap_or_else(|failure| panic!("{failure}"));
-    assert_eq!((report.reason, report.actions.as_slice()), (reason, actions), "{}", report.message);
-    keeps_its_promises(rig);
-    report.message
-}
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToPrimary, RouteToSecondary};
+use serde_json::json;
 
 #[tokio::test(start_paused = true)]
-async fn an_order_without_a_reason_or_with_a_typing_error_changes_nothing() {
-    let rig = Rig::new(world_with("failed"), &[]);
-    for order in [
-        json!({"action": "failover"}),
-        json!({"action": "failover", "reason": ""}),
-        json!({"action": "failover", "reason": "  "}),
-        json!({"action": "failover", "reason": 5}),
-        json!({"action": "failback"}),
-        json!({"action": "pause"}),
-        json!({"action": "pause", "reason": "x", "for": "a while"}),
-        json!({"action": "pause", "reason": "x", "for": "-2h"}),
-        json!({"action": "failover", "reason": "x", "forse": true}),
-        json!({"action": "failover", "reason": "x", "force": "true"}),
-        json!({"action": "failback", "reason": "x", "promote": true}),
-        json!({"action": "promote", "reason": "x"}),
-        json!({"action": "tick", "force": true}),
-        json!({"action": "status", "reason": "x", "source": "aws.events"}),
-        json!({"action": null}),
-        json!("failover"),
-        json!(["failover"]),
-        json!(null),
-        json!({}),
-    ] {
-        let failure = rig.invoke(order.clone()).await.unwrap_err();
-        assert_eq!(failure.kind.name(), "EventNotUnderstood", "{order}");
-    }
-    assert_eq!(rig.emulator.world().calls().len(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_action_inside_of_an_event_is_never_one() {
-    let order = json!({"action": "failover", "reason": "x", "force": true});
-    let rig = Rig::new(world(), &[]);
-    let sns = json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn",
-        "Sns": {"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Subject": "s",
-        "Message": order.to_string(), "Timestamp": "2026-01-31T12:00:00.000Z", "SignatureVersion": "1",
-        "Signature": "s", "SigningCertUrl": "u", "UnsubscribeUrl": "u", "MessageAttributes": {}}}]});
-    let report = rig.invoke(sns).await.unwrap();
-    assert_eq!((report.decision, report.reason), ("ignore", "not-an-rds-notification"));
-    assert_eq!(rig.emulator.world().calls().len(), 0);
-    for detail_type in ["Scheduled Event", "RDS DB Instance Event"] {
-        let source = if detail_type == "Scheduled Event" { "aws.events" } else { "aws.rds" };
-        let mut detail = order.clone();
-        detail["SourceIdentifier"] = json!(PRIMARY);
-        let event = json!({"version": "0", "id": "1", "detail-type": detail_type, "source": source,
-            "account": "1", "time": "2026-01-31T12:00:00Z", "region": REGION, "resources": [], "detail": detail});
-        tick_like(&rig, event).await;
-    }
-}
-
-async fn tick_like(rig: &Rig, event: Value) {
-    let before = writes(rig);
-    let result = rig.invoke(event).await;
-    stays(rig, before, result, "primary-healthy");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_an_event_says_of_the_database_is_not_believed() {
-    let rig = Rig::new(world(), &[PROMOTE]);
-    let gone = emulator::RdsEvent::new(PRIMARY, "RDS-EVENT-0003");
-    let (sns, eventbridge) = (gone.sns_message(REGION), gone.eventbridge(REGION));
-    tick_like(&rig, eventbridge).await;
-    let event = json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn",
-        "Sns": {"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Subject": "s",
-        "Message": sns, "Timestamp": "2026-01-31T12:00:00.000Z", "SignatureVersion": "1",
-        "Signature": "s", "SigningCertUrl": "u", "UnsubscribeUrl": "u", "MessageAttributes": {}}}]});
-    tick_like(&rig, event).await;
-    let other = emulator::RdsEvent::new("billing", "RDS-EVENT-0003").eventbridge(REGION);
-    let calls = rig.emulator.world().calls().len();
-    let report = rig.invoke(other).await.unwrap();
-    assert_eq!((report.decision, report.reason), ("ignore", "about-another-database"));
-    assert_eq!(rig.emulator.world().calls().len(), calls);
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_force_an_order_passes_the_guards_of_rules_3_to_6() {
+async fn without_force_an_order_passes_the_same_guards_as_a_tick_but_the_cooldown() {
     for (status, reason) in [("available", "primary-healthy"), ("rebooting", "primary-on-hold")] {
         let rig = Rig::new(world_with(status), &[]);
         refused(&rig, failover(json!({})), reason).await;
@@ -115,8 +22,10 @@ async fn without_force_an_order_passes_the_guards_of_rules_3_to_6() {
     set_status(&rig, PRIMARY, "available");
     rig.tick().await.unwrap();
     set_status(&rig, PRIMARY, "storage-full");
-    refused(&rig, failover(json!({})), "cooldown").await;
-    // Rule 4, by its deadline.
+    tick_stays(&rig, "cooldown").await;
+    // A cooldown is for ticks.
+    obeyed(&rig, failover(json!({})), "failover-ordered", &[RouteToSecondary]).await;
+    // The confirmations don't fit.
     let rig = Rig::new(world_with("failed"), &[]);
     let report = rig.invoke_within(failover(json!({})), seconds(12)).await.unwrap();
     assert_eq!((report.reason, report.actions.len()), ("unconfirmed", 0));
@@ -126,7 +35,7 @@ async fn without_force_an_order_passes_the_guards_of_rules_3_to_6() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn force_overrides_rules_3_to_6_and_says_so() {
+async fn force_overrides_the_guards_of_a_failover_and_says_so() {
     for (status, replica, overridden) in [
         ("available", "available", "primary-healthy"),
         ("rebooting", "available", "primary-on-hold"),
@@ -194,7 +103,7 @@ async fn promote_is_an_order_of_its_own_whatever_the_configuration_says() {
         obeyed(&rig, order, "promotion-ordered", &[RouteToSecondary, PromoteReplica]).await;
         assert!(tag(&rig, "promoted").unwrap().starts_with("version=2 "));
     }
-    // Behind a failover that was made before, by the function or by order.
+    // After a failover that was made before, automatically or on request.
     let rig = failed_over("storage-full", &[]).await;
     obeyed(&rig, failover(json!({"promote": true})), "promotion-ordered", &[PromoteReplica]).await;
     let rig = Rig::new(world_with("storage-full"), &[]);
@@ -238,52 +147,8 @@ async fn nothing_overrides_that_traffic_moves_before_a_promotion() {
     let failure = rig.invoke(all).await.unwrap_err();
     assert_eq!(failure.kind.name(), "RouteRefused");
     assert_eq!(count(&rig, "PromoteReadReplica"), 0);
-    assert_eq!(tag(&rig, "routed"), None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn orders_work_while_paused() {
-    let rig = Rig::new(world_with("failed"), &[]);
-    obeyed(&rig, json!({"action": "pause", "reason": "work"}), "paused", &[Pause]).await;
-    assert_eq!(tag(&rig, "pause").unwrap(), "until=forever reason=work");
-    tick_stays(&rig, "paused").await;
-    obeyed(
-        &rig,
-        failover(json!({"promote": true})),
-        "promotion-ordered",
-        &[RouteToSecondary, PromoteReplica],
-    )
-    .await;
-    set_status(&rig, PRIMARY, "available");
-    obeyed(&rig, failback(json!({"force": true})), "failback-ordered", &[RouteToPrimary]).await;
-    assert!(tag(&rig, "pause").is_some(), "the pause is still in force");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pause_is_written_removed_and_replayed() {
-    let rig = Rig::new(world(), &[]);
-    let order = json!({"action": "pause", "reason": "index rebuild; caf\u{e9}", "for": "2h"});
-    obeyed(&rig, order.clone(), "paused", &[Pause]).await;
-    let written = tag(&rig, "pause").unwrap();
-    assert!(written.starts_with("until=2026-01-31T14:00:00"), "{written}");
-    assert!(written.ends_with("Z reason=index rebuild_ caf_"), "{written}");
-    rig.wait(seconds(60)).await;
-    obeyed(&rig, order, "paused", &[]).await;
-    assert_eq!(tag(&rig, "pause").unwrap(), written, "a replay does not prolong it");
-    obeyed(&rig, json!({"action": "pause", "reason": "longer", "for": "3h"}), "paused", &[Pause]).await;
-    obeyed(&rig, json!({"action": "resume"}), "resumed", &[Resume]).await;
-    assert_eq!(tag(&rig, "pause"), None);
-    obeyed(&rig, json!({"action": "resume"}), "resumed", &[]).await;
-    assert_eq!(count(&rig, "UpdateHealthCheck"), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pause_can_be_lifted_though_another_tag_makes_no_sense() {
-    let mut w = world();
-    w.console_set_tag(CHECK, "failover:pause", "until=soon");
-    let rig = Rig::new(w, &[]);
-    obeyed(&rig, json!({"action": "resume"}), "resumed", &[Resume]).await;
-    assert_eq!(tag(&rig, "pause"), None);
+    let announced = tag(&rig, "routed").unwrap();
+    assert!(announced.contains(" until="), "what came to nothing is never confirmed: {announced}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,7 +190,7 @@ async fn a_setting_made_elsewhere_takes_force_and_an_ordered_one_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promotion_by_force_behind_somebody_elses_setting_is_latched_as_any_other() {
+async fn a_promotion_forced_over_somebody_elses_setting_is_latched_as_any_other() {
     let mut w = world_with("failed");
     w.console_set_flags(CHECK, true, true);
     let rig = Rig::new(w, &[]);

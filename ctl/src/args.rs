@@ -1,80 +1,115 @@
 //! The command line, and the payload that it stands for.
 
+use std::time::Duration;
+
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
-const EXIT_CODES: &str = "\
+use crate::engine::Engine;
+use crate::reason;
+
+const AFTER_HELP: &str = "\
 Exit codes:
-  0  done, or already so; status: the primary is healthy and serves; check: ready
-  1  refused: the function stayed, or you did; status: anything else; check: not ready
-  2  the command line is wrong, or an order came without a terminal and without --yes
+  0  done, or already so; status and tick: the primary is healthy; check: ready
+  1  refused: the function answered, and did not do what was requested
+  2  the command line is wrong; nothing was sent
   3  the function failed; its error type and message are printed
-  4  the function could not be reached, or its answer was lost
+  4  unknown: no answer, or you stopped waiting; run status before you repeat
+  5  nothing was sent: no credentials, no connection, no consent, no permission
+  6  check: not ready; status and tick: anything but a healthy primary
 
-Credentials and region are found as by the AWS CLI's environment variables and profiles; for a profile of IAM
-Identity Center or of a credential process: eval \"$(aws configure export-credentials --format env)\".
-AWS_ENDPOINT_URL_LAMBDA is honoured.";
+Credentials and the region are found as by the AWS CLI: environment variables,
+profiles, IAM Identity Center (aws sso login), helper processes.
+AWS_ENDPOINT_URL_LAMBDA works, too. Every command is in docs/runbook.md, with the
+`aws lambda invoke` command that does the same.";
 
-/// Asks and orders a deployed rds-route53-failover.
+/// Client of a deployed rds-route53-failover: ask it, fail over, fail back, pause it.
 #[derive(Debug, Parser)]
-#[command(name = "ctl", after_help = EXIT_CODES, disable_version_flag = true)]
+#[command(name = "ctl", version, after_help = AFTER_HELP)]
 pub struct Args {
+    /// The verb.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What is asked or ordered.
+/// What is requested.
 #[derive(Debug, Subcommand)]
-#[command(after_help = EXIT_CODES)]
 pub enum Command {
     /// Show what the function sees and would do now; changes nothing
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = AFTER_HELP)]
     Status(Common),
     /// Would a failover work now? Changes nothing
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = AFTER_HELP)]
     Check(Common),
-    /// Send traffic to the secondary
-    #[command(after_help = EXIT_CODES)]
-    Failover {
-        #[command(flatten)]
-        common: Common,
-        #[command(flatten)]
-        reason: Reason,
-        /// Override the guards against needless or repeated moves and an unfit replica
-        #[arg(long)]
-        force: bool,
-        /// Promote the read replica, too: irreversible
-        #[arg(long)]
-        promote: bool,
-        /// Promote whatever the replica's lag is, and lose that data
-        #[arg(long, requires = "promote")]
-        allow_data_loss: bool,
-    },
+    /// Send traffic to the secondary, and optionally promote the replica
+    #[command(after_help = AFTER_HELP)]
+    Failover(Failover),
     /// Send traffic back to the primary
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = AFTER_HELP)]
     Failback {
+        /// Which function.
         #[command(flatten)]
         common: Common,
+        /// Why.
         #[command(flatten)]
         reason: Reason,
         /// Override the guards against an unhealthy or stale primary
         #[arg(long)]
         force: bool,
     },
-    /// Stop automatic change; orders still work
-    #[command(after_help = EXIT_CODES)]
+    /// Stop automatic changes; requested ones still work
+    #[command(after_help = AFTER_HELP)]
     Pause {
+        /// Which function.
         #[command(flatten)]
         common: Common,
+        /// Why.
         #[command(flatten)]
         reason: Reason,
         /// How long, such as 30m or 2h; without it, until `resume`
         #[arg(long = "for", value_name = "DURATION")]
         duration: Option<String>,
     },
-    /// Resume automatic change
-    #[command(after_help = EXIT_CODES)]
+    /// Resume automatic changes
+    #[command(after_help = AFTER_HELP)]
     Resume(Common),
+    /// Run one tick now instead of waiting for the schedule; it can change what any tick can
+    #[command(after_help = AFTER_HELP)]
+    Tick(Common),
+}
+
+/// A failover.
+#[derive(Debug, clap::Args)]
+pub struct Failover {
+    /// Which function.
+    #[command(flatten)]
+    pub common: Common,
+    /// Why.
+    #[command(flatten)]
+    pub reason: Reason,
+    /// Fail over although the primary is not unhealthy, or the replica is not fit
+    #[arg(long)]
+    pub force: bool,
+    /// Promote the read replica, too: irreversible
+    #[arg(long)]
+    pub promote: bool,
+    /// Promote whatever the replica's lag is, and lose that data. A primary that RDS calls
+    /// `available` requires this and --force: clients can still be writing to it
+    #[arg(long, requires = "promote")]
+    pub allow_data_loss: bool,
+    /// Walk through a promotion without loss: first stop the writes, then wait for the
+    /// replica, then fail over. Asks at each step
+    #[arg(long, requires = "engine", conflicts_with_all = ["force", "promote", "allow_data_loss", "yes", "json"])]
+    pub planned: bool,
+    /// The database's engine
+    #[arg(long, value_enum, requires = "planned")]
+    pub engine: Option<Engine>,
+    /// Watch the lag at least this long after the writes stopped: CloudWatch shows it a minute or two late
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = duration, requires = "planned")]
+    pub settle: Duration,
+    /// Stop waiting for the lag after this long, and ask
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration, requires = "planned")]
+    pub patience: Duration,
 }
 
 /// Which function, and how its answer is shown.
@@ -83,16 +118,23 @@ pub struct Common {
     /// Name or ARN of the function
     #[arg(long, value_name = "NAME")]
     pub function: String,
-    /// The function's region
+    /// The function's region; an ARN has it already
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
+    /// A profile of the AWS CLI's configuration
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
     /// A version or alias of the function
     #[arg(long, value_name = "QUALIFIER")]
     pub qualifier: Option<String>,
     /// A `cargo lambda watch` instead of AWS, such as http://127.0.0.1:9000
-    #[arg(long, value_name = "URL", conflicts_with_all = ["region", "qualifier"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["region", "profile", "qualifier"])]
     pub local: Option<String>,
-    /// Don't ask
+    /// How long to wait for the answer [default: 3m for status and check, else 15m10s, longer
+    /// than any function can run]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<Duration>,
+    /// Skip the question
     #[arg(long)]
     pub yes: bool,
     /// Print the function's answer as it is
@@ -103,21 +145,37 @@ pub struct Common {
 /// Why, for those who read it later.
 #[derive(Debug, clap::Args)]
 pub struct Reason {
-    /// Why: it stands in the tags, the log and the notification
-    #[arg(long = "reason", value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    /// Why: kept in a tag, the log and the notification; at most 1,000 characters
+    #[arg(long = "reason", value_name = "TEXT", value_parser = reason::parse)]
     pub text: String,
 }
 
+impl Args {
+    /// Parses words as the command line does.
+    ///
+    /// # Errors
+    /// What is wrong with them, as the command line says it.
+    pub fn of_words(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        Self::try_parse_from(words).map_err(|error| error.to_string())
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    parsed.filter(|span| !span.is_zero()).ok_or_else(|| "write it like 90s, 2m or 1h".to_owned())
+}
+
 impl Command {
-    /// The word on the command line, which is the action's.
+    /// The verb, which is the action's name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Status(_) => "status",
             Self::Check(_) => "check",
-            Self::Failover { .. } => "failover",
+            Self::Failover(_) => "failover",
             Self::Failback { .. } => "failback",
             Self::Pause { .. } => "pause",
             Self::Resume(_) => "resume",
+            Self::Tick(_) => "tick",
         }
     }
 
@@ -127,38 +185,53 @@ impl Command {
             Self::Status(common)
             | Self::Check(common)
             | Self::Resume(common)
-            | Self::Failover { common, .. }
+            | Self::Tick(common)
             | Self::Failback { common, .. }
             | Self::Pause { common, .. } => common,
+            Self::Failover(failover) => &failover.common,
         }
     }
 
-    /// Whether it changes where traffic goes.
+    /// Whether a person asks for traffic to move. A tick moves it only where the next scheduled one would.
     pub fn moves_traffic(&self) -> bool {
-        matches!(self, Self::Failover { .. } | Self::Failback { .. })
+        matches!(self, Self::Failover(_) | Self::Failback { .. })
     }
 
-    /// Whether it only reads: then it may be sent twice.
+    /// Whether it only reads.
     pub fn reads(&self) -> bool {
         matches!(self, Self::Status(_) | Self::Check(_))
     }
 
-    /// The payload of the invocation.
+    /// The payload of the invocation. What is not requested is left out.
     pub fn payload(&self) -> Value {
-        let action = self.name();
+        let mut payload = json!({"action": self.name()});
+        let mut set = |field: &str, value: Value| payload[field] = value;
         match self {
-            Self::Status(_) | Self::Check(_) | Self::Resume(_) => json!({"action": action}),
-            Self::Failover { reason, force, promote, allow_data_loss, .. } => json!({
-                "action": action, "reason": reason.text,
-                "force": force, "promote": promote, "allow_data_loss": allow_data_loss,
-            }),
-            Self::Failback { reason, force, .. } => {
-                json!({"action": action, "reason": reason.text, "force": force})
+            Self::Status(_) | Self::Check(_) | Self::Resume(_) | Self::Tick(_) => {}
+            Self::Failover(Failover { reason, force, promote, allow_data_loss, planned, .. }) => {
+                set("reason", json!(reason.text));
+                for (field, given) in
+                    [("force", force), ("promote", promote), ("allow_data_loss", allow_data_loss)]
+                {
+                    // A planned failover stops the writes itself, which the function can't see.
+                    if *given || *planned {
+                        set(field, json!(true));
+                    }
+                }
             }
-            Self::Pause { reason, duration: None, .. } => json!({"action": action, "reason": reason.text}),
-            Self::Pause { reason, duration: Some(duration), .. } => {
-                json!({"action": action, "reason": reason.text, "for": duration})
+            Self::Failback { reason, force, .. } => {
+                set("reason", json!(reason.text));
+                if *force {
+                    set("force", json!(true));
+                }
+            }
+            Self::Pause { reason, duration, .. } => {
+                set("reason", json!(reason.text));
+                if let Some(duration) = duration {
+                    set("for", json!(duration));
+                }
             }
         }
+        payload
     }
 }

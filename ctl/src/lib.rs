@@ -1,12 +1,20 @@
-//! A person's client of the deployed function: ask it, order it, pause it.
+//! Command-line client of the deployed function: ask it, fail over, fail back, pause it.
 //!
 //! # Layout
-//! - [`args`]: the command line and the payload that it stands for.
-//! - [`ask`]: the consequences of an order in words, and the question.
-//! - [`invoke`]: Lambda's Invoke API, deployed or local.
-//! - [`show`]: the answer as a table, and what it is worth as an exit code.
+//! - [`args`]: the command line and the payload that it stands for; [`reason`]: a person's words.
+//! - [`credentials`]: found before anything is sent; [`invoke`]: Lambda's Invoke API, deployed or local.
+//! - [`ask`]: what to expect of a request, in words; [`planned`]: the way without loss, by [`engine`].
+//! - [`terminal`]: running display, questions, Ctrl-C; [`show`]: the answer as a table; [`exit`]: its worth.
+//! - [`run`]: one command from beginning to end.
 
 pub mod args;
 pub mod ask;
+pub mod credentials;
+pub mod engine;
+pub mod exit;
 pub mod invoke;
+pub mod planned;
+pub mod reason;
+pub mod run;
 pub mod show;
+pub mod terminal;

@@ -1,39 +1,22 @@
-//! The answer as a table for a tired reader, and what it is worth as an exit code.
+//! The answer as a table for a tired reader.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use serde_json::Value;
 
 use crate::args::Command;
+use crate::exit::Exit;
 use crate::invoke::Answer;
+use crate::run::status_command;
 
-const WIDTH: usize = 90;
+const WIDTH: usize = 80;
 const LABEL: usize = 14;
 
-/// The exit codes of `--help`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done, healthy, ready.
-    Done = 0,
-    /// Refused, not healthy, not ready.
-    Refused = 1,
-    /// Nothing was sent, for want of something on the command line.
-    Usage = 2,
-    /// The function failed.
-    Failed = 3,
-    /// No answer.
-    Unreachable = 4,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
 /// Prints an answer.
+///
+/// # Errors
+/// The terminal or pipe is gone.
 pub fn answer(
     command: &Command,
     answer: &Answer,
@@ -48,55 +31,62 @@ pub fn answer(
             } else {
                 write!(out, "{}", table(command.name(), report))?;
             }
-            return Ok(worth(command, report));
+            Ok(Exit::of(command, report))
         }
         Answer::Failed(failure) => {
             if json {
                 writeln!(out, "{failure}")?;
             }
-            writeln!(errors, "The function failed: {}", text(&failure["errorType"]))?;
+            let kind = text(&failure["errorType"]);
+            say(errors, &format!("The function failed: {kind}"))?;
             write!(errors, "{}", lines("  ", &text(&failure["errorMessage"])))?;
-            writeln!(errors, "What it means and what to do: docs/runbook.md, \"When an invocation fails\".")?;
-            return Ok(Exit::Failed);
+            // Lambda's own words, not the function's: it was ended from outside.
+            if !command.reads() && (kind.contains("Timedout") || kind.starts_with("Runtime.")) {
+                say(
+                    errors,
+                    &format!(
+                        "It was cut off, and may have changed something before. Run `{}`.",
+                        status_command(command)
+                    ),
+                )?;
+            }
+            say(errors, "What it means and what to do: docs/runbook.md, \"When an invocation fails\".")?;
+            Ok(Exit::Failed)
         }
         Answer::NotSent(why) => {
-            writeln!(errors, "The function could not be reached, nothing was ordered: {why}")?
+            say(errors, &format!("Nothing was sent. {why}"))?;
+            Ok(Exit::NothingSent)
         }
-        Answer::Lost(why) if command.reads() => writeln!(errors, "The function gave no answer: {why}")?,
-        Answer::Lost(why) => writeln!(
-            errors,
-            "No answer, and whether the order was carried out is unknown: ask for `status` before you repeat it. {why}"
-        )?,
+        Answer::Lost(why) if command.reads() => {
+            say(errors, &format!("No answer. {why} `{}` changes nothing.", command.name()))?;
+            Ok(Exit::Unknown)
+        }
+        Answer::Lost(why) => {
+            say(
+                errors,
+                &format!(
+                    "UNKNOWN: the function may have carried out `{}`. {why} Run `{}` before you repeat it.",
+                    command.name(),
+                    status_command(command)
+                ),
+            )?;
+            Ok(Exit::Unknown)
+        }
     }
-    Ok(Exit::Unreachable)
 }
 
-/// What an answer is worth.
-pub fn worth(command: &Command, report: &Value) -> Exit {
-    let reason = report["reason"].as_str().unwrap_or_default();
-    let did = |action: &str| {
-        report["actions"].as_array().is_some_and(|actions| actions.iter().any(|done| done == action))
-    };
-    let acts = report["mode"] == "act";
-    let done = match command {
-        Command::Status(_) => reason == "primary-healthy",
-        Command::Check(_) => report["ready"] == true,
-        Command::Failover { promote: true, .. } => {
-            did("promote-replica") || matches!(reason, "promotion-in-progress" | "replica-promoted")
-        }
-        Command::Failover { promote: false, .. } => {
-            did("route-to-secondary") || reason == "already-on-secondary"
-        }
-        Command::Failback { .. } => did("route-to-primary") || reason == "already-on-primary",
-        Command::Pause { .. } => acts && reason == "paused",
-        Command::Resume(_) => acts && reason == "resumed",
-    };
-    if done { Exit::Done } else { Exit::Refused }
+/// A paragraph.
+///
+/// # Errors
+/// The terminal or pipe is gone.
+pub fn say(out: &mut impl Write, words: &str) -> io::Result<()> {
+    out.write_all(lines("", words).as_bytes())
 }
 
 /// The answer as a table.
 pub fn table(title: &str, report: &Value) -> String {
     let mut out = format!("\n{}\n", title.to_uppercase());
+    row(&mut out, "Automatic", automatic(report));
     if let Some(ready) = report["ready"].as_bool() {
         row(&mut out, "Ready", if ready { "yes" } else { "NO" });
     }
@@ -124,21 +114,53 @@ pub fn table(title: &str, report: &Value) -> String {
         &format!("{}  version {}{by}", cells(&[&check["id"], &check["state"]]), text(&check["version"])),
     );
     row(&mut out, "Traffic", traffic(check["state"].as_str()));
+    if let Some(dns) = report["dns"].as_str() {
+        row(&mut out, "DNS answers", dns);
+    }
+    for (label, field) in
+        [("Unhealthy", "unhealthy_since"), ("Routed", "routed_at"), ("Promoted", "promoted_at")]
+    {
+        if let Some(time) = report["times"][field].as_str() {
+            row(
+                &mut out,
+                label,
+                &format!("{}{time}", if field == "unhealthy_since" { "since " } else { "at " }),
+            );
+        }
+    }
     let actions: Vec<String> = report["actions"].as_array().into_iter().flatten().map(text).collect();
     let changed = if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") };
     row(&mut out, "Changed", &changed);
-    if report["mode"] == "observe" {
-        row(&mut out, "Mode", "observe: the function changes nothing");
-    }
     findings(&mut out, report);
+    rules(&mut out, report);
     out
+}
+
+/// Whether the function would act by itself: what a person asks first.
+fn automatic(report: &Value) -> &'static str {
+    let holds = |code: &str| {
+        let rules = report["rules"].as_array();
+        report["reason"] == code
+            || rules.is_some_and(|rules| {
+                rules.iter().any(|rule| rule["code"] == code && rule["applies"] == "yes")
+            })
+    };
+    if report["mode"] == "observe" {
+        "OFF: MODE=observe, the function changes nothing"
+    } else if holds("paused") {
+        "PAUSED: nothing changes until `ctl resume`, or the pause ends"
+    } else if holds("cooldown") {
+        "IN COOLDOWN: no automatic failover until it ends"
+    } else {
+        "on"
+    }
 }
 
 fn traffic(state: Option<&str>) -> &'static str {
     match state {
         Some("normal") => "primary record, unless the check itself fails",
         Some("forced-unhealthy") => "secondary record",
-        Some("foreign") => "unclear: one flag of the check was set alone, by somebody else",
+        Some("foreign") => "unclear: somebody set only one flag of the check",
         _ => "unknown",
     }
 }
@@ -159,14 +181,31 @@ fn findings(out: &mut String, report: &Value) {
         }
     }
     let passed: Vec<String> = of("pass").into_iter().map(|finding| text(&finding["id"])).collect();
-    row(out, "pass", &passed.join(", "));
+    if !passed.is_empty() {
+        row(out, "pass", &passed.join(", "));
+    }
+}
+
+/// Why not? Every rule of the section, with whether it applies.
+fn rules(out: &mut String, report: &Value) {
+    let Some(rules) = report["rules"].as_array().filter(|rules| !rules.is_empty()) else { return };
+    out.push_str("\nRULES, first match decides\n");
+    for rule in rules {
+        let applies = match rule["applies"].as_str() {
+            Some("yes") => "YES",
+            Some("not-read") => "not read",
+            Some(applies) => applies,
+            None => "?",
+        };
+        row(out, applies, &format!("{}: {}", text(&rule["code"]), text(&rule["when"])));
+    }
 }
 
 fn row(out: &mut String, label: &str, value: &str) {
     out.push_str(&lines(&format!("{label:<LABEL$}"), value));
 }
 
-/// Wraps words behind a head.
+/// Wraps words after a head.
 pub fn lines(head: &str, words: &str) -> String {
     let indent = " ".repeat(head.len());
     let options =

@@ -3,12 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use clap::Parser;
 use emulator::World;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
@@ -18,7 +16,7 @@ use rds_route53_failover::error::Failure;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use ctl::{args, ask, invoke, show};
+use ctl::{args::Args, ask};
 
 /// A deployed function and the requests that reached it.
 struct Deployed {
@@ -140,14 +138,14 @@ async fn status_of_a_healthy_primary_is_a_table_and_exit_code_0() {
     for word in ["primary-healthy", PRIMARY, REPLICA, CHECK, "lag 0.5 s", "primary record"] {
         assert!(run.out.contains(word), "{word} is not in {}", run.out);
     }
-    assert!(run.out.lines().all(|line| line.chars().count() <= 100), "{}", run.out);
+    assert!(run.out.lines().all(|line| line.chars().count() <= 80), "{}", run.out);
     assert_eq!(function.rig.emulator.world().writes().count(), 0);
 }
 
 #[tokio::test]
-async fn status_of_an_unhealthy_primary_is_exit_code_1() {
+async fn status_of_an_unhealthy_primary_is_exit_code_6() {
     let run = deployed(world_with("storage-full"), &[]).run("status", &[]).await;
-    assert_eq!(run.exit, 1);
+    assert_eq!(run.exit, 6);
     assert!(run.out.contains("storage-full"), "{}", run.out);
 }
 
@@ -160,11 +158,11 @@ async fn json_is_the_functions_answer_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn check_shows_each_failure_with_its_fix_and_is_exit_code_1_until_all_are_mended() {
+async fn check_shows_each_failure_with_its_fix_and_is_exit_code_6_until_all_are_fixed() {
     let mut broken = world();
     broken.set_replication(REPLICA, "error");
     let run = deployed(broken, &[]).run("check", &[]).await;
-    assert_eq!(run.exit, 1);
+    assert_eq!(run.exit, 6);
     assert!(run.out.contains("FAIL") && run.out.contains("fix: "), "{}", run.out);
     let run = deployed(world(), &[]).run("check", &[]).await;
     assert_eq!(run.exit, 0, "{}", run.out);
@@ -175,8 +173,12 @@ async fn an_order_without_a_terminal_and_without_yes_is_not_even_a_request() {
     let function = deployed(world_with("storage-full"), &[]);
     for order in ["failover", "failback"] {
         let run = function.run(order, &["--reason", "drill"]).await;
-        assert_eq!(run.exit, 2);
-        assert!(run.errors.contains("--yes"), "{}", run.errors);
+        assert_eq!(run.exit, 5);
+        assert!(
+            run.errors.contains("Nothing was sent") && run.errors.contains("Pass --yes"),
+            "{}",
+            run.errors
+        );
         assert!(run.payloads.is_empty());
     }
     assert_eq!(flags(&function), (false, false));
@@ -187,12 +189,7 @@ async fn a_failover_and_a_failback_with_yes_are_sent_once_and_move_traffic() {
     let function = deployed(world_with("storage-full"), &[]);
     let run = function.run("failover", &["--reason", "disk full", "--yes"]).await;
     assert_eq!(run.exit, 0, "{}{}", run.out, run.errors);
-    assert_eq!(
-        run.payloads,
-        [
-            json!({"action": "failover", "reason": "disk full", "force": false, "promote": false, "allow_data_loss": false})
-        ]
-    );
+    assert_eq!(run.payloads, [json!({"action": "failover", "reason": "disk full"})]);
     assert_eq!(flags(&function), (true, true));
     let again = function.run("failover", &["--reason", "disk full", "--yes"]).await;
     assert_eq!(again.exit, 0, "what is so already is as ordered: {}", again.out);
@@ -260,14 +257,14 @@ async fn a_failed_invocation_is_exit_code_3_with_its_type_and_message() {
 }
 
 #[tokio::test]
-async fn an_address_where_nobody_listens_is_exit_code_4_and_nothing_was_ordered() {
+async fn an_address_where_nobody_listens_is_exit_code_5_and_nothing_was_sent() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let local = format!("http://{free}");
     let arguments = ["failover", "--function", "orders", "--reason", "x", "--yes", "--local", &local];
     let mut command = command(&arguments);
     let run = ended(&tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap());
-    assert_eq!(run.exit, 4);
-    assert!(run.errors.contains("nothing was ordered"), "{}", run.errors);
+    assert_eq!(run.exit, 5);
+    assert!(run.errors.contains("Nothing was sent. No connection"), "{}", run.errors);
 }
 
 #[tokio::test]
@@ -318,34 +315,46 @@ fn a_wrong_command_line_is_exit_code_2_and_help_tells_the_codes() {
     assert!(help.out.contains("Exit codes") && help.out.contains("--allow-data-loss"), "{}", help.out);
 }
 
-/// What is asked at a terminal, and whether this answer to it sends the order.
-fn asked(order: &[&str], answer: &str) -> (bool, String) {
-    let common = ["--function", "orders", "--reason", "x"];
-    let args = args::Args::try_parse_from([&["ctl"], order, &common].concat()).unwrap();
-    let status = json!({
-        "primary": {"id": PRIMARY}, "replica": {"id": REPLICA, "lag_seconds": 42.0}, "health_check": {}
-    });
-    let mut out = Vec::new();
-    let sent = ask::confirmed(&args.command, &status, &mut answer.as_bytes(), &mut out).unwrap();
-    (sent, String::from_utf8(out).unwrap())
+/// What a person reads before a request is sent, and what must be typed to send it.
+fn asked(order: &[&str], status: &Value) -> (String, String) {
+    let words = [&["ctl"], order, &["--function", "orders", "--reason", "x"]].concat();
+    let command = Args::of_words(words.into_iter().map(str::to_owned)).unwrap().command;
+    (ask::consent(&command, status), ask::expectations(&command, status))
+}
+
+fn status(primary: &str, health: &str) -> Value {
+    json!({
+        "mode": "act", "primary": {"id": PRIMARY, "status": primary, "health": health},
+        "replica": {"id": REPLICA, "role": "replica", "lag_seconds": 42.0},
+        "health_check": {"state": "normal", "by": null},
+    })
 }
 
 #[test]
-fn a_promotion_is_confirmed_by_the_replicas_name_and_by_nothing_typed_by_habit() {
-    for (answer, expected) in [("yes\n", false), ("y\n", false), ("\n", false), ("", false), (REPLICA, true)]
-    {
-        let (sent, question) = asked(&["failover", "--promote"], answer);
-        assert_eq!(sent, expected, "{answer:?}");
-        assert!(question.contains("IRREVERSIBLE") && question.contains("42 s"), "{question}");
-    }
+fn a_promotion_is_confirmed_with_the_replicas_name_and_says_what_can_be_lost() {
+    let (consent, words) = asked(&["failover", "--promote"], &status("failed", "unhealthy"));
+    assert_eq!(consent, REPLICA);
+    assert!(words.contains("IRREVERSIBLE") && words.contains("42 s"), "{words}");
+    assert!(!words.contains("Expect a refusal") && !words.contains("open\n    connections)"), "{words}");
+    assert_eq!(asked(&["failover"], &status("failed", "unhealthy")).0, "yes");
+    assert_eq!(asked(&["failover", "--promote"], &Value::Null).0, "promote");
 }
 
 #[test]
-fn an_order_that_moves_traffic_tells_its_consequences_and_takes_only_yes() {
-    for order in [&["failover"][..], &["failback"], &["failover", "--force"], &["failback", "--force"]] {
-        assert!(asked(order, "yes\n").0);
-        assert!(!asked(order, "y\n").0 && !asked(order, "").0, "{order:?}");
-        assert_eq!(asked(order, "").1.contains("--force"), order.contains(&"--force"));
-        assert!(!asked(order, "").1.contains("IRREVERSIBLE"));
+fn a_refusal_that_the_status_shows_is_announced_before_the_wait() {
+    let available = status("available", "healthy");
+    for (order, expected) in [
+        (&["failover"][..], Some("not unhealthy")),
+        (&["failover", "--force"], None),
+        (&["failover", "--promote", "--force"], Some("--allow-data-loss")),
+        (&["failover", "--promote", "--force", "--allow-data-loss"], None),
+        (&["failback"], Some("already on the primary")),
+    ] {
+        let words = asked(order, &available).1;
+        let refused = words.split_once("Expect a refusal").map(|(_, words)| words);
+        assert_eq!(refused.is_some(), expected.is_some(), "{order:?} {words}");
+        assert!(refused.unwrap_or_default().contains(expected.unwrap_or_default()), "{order:?} {words}");
     }
+    let words = asked(&["failover"], &status("failed", "unhealthy")).1;
+    assert!(words.contains("A cooldown does not hold you up") && !words.contains("refusal"), "{words}");
 }

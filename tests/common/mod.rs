@@ -10,6 +10,9 @@ use rds_route53_failover::model::Change;
 use rds_route53_failover::report::Report;
 use serde_json::{Value, json};
 
+pub mod mail;
+pub mod probes;
+
 pub const PROMOTE: (&str, &str) = ("PROMOTE_REPLICA", "true");
 
 pub fn seconds(n: u64) -> Duration {
@@ -75,6 +78,17 @@ pub fn count(rig: &Rig, operation: &str) -> usize {
     rig.emulator.world().count(operation)
 }
 
+/// How many calls of Route 53 have arrived.
+pub fn route53_calls(rig: &Rig) -> usize {
+    let world = rig.emulator.world();
+    world.calls().iter().filter(|call| call.service == emulator::Service::Route53).count()
+}
+
+/// The value of a metric in the last line, if it has one.
+pub fn last_metric(rig: &Rig, name: &str) -> Option<f64> {
+    rig.metrics.lock().unwrap().last().and_then(|line| line.get(name)).and_then(Value::as_f64)
+}
+
 pub fn set_status(rig: &Rig, id: &str, status: &str) {
     rig.emulator.world().set_status(id, status);
 }
@@ -138,10 +152,38 @@ fn order(action: &str, options: Value) -> Value {
     order
 }
 
+/// An order that is refused for this reason and writes nothing; what it says.
+pub async fn refused(rig: &Rig, order: Value, reason: &str) -> String {
+    let before = writes(rig);
+    let result = rig.invoke(order).await;
+    stays(rig, before, result, reason).message
+}
+
+/// An order that changes exactly this; what it says.
+pub async fn obeyed(rig: &Rig, order: Value, reason: &str, actions: &[Change]) -> String {
+    let report = rig.invoke(order).await.unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!((report.reason, report.actions.as_slice()), (reason, actions), "{}", report.message);
+    keeps_its_promises(rig);
+    report.message
+}
+
 /// Lets the function die before or after its call of this number.
 pub fn crash_at(rig: &Rig, call: u64, after: bool) {
     let mut world = rig.emulator.world();
     if after { world.crash_after_call(call) } else { world.crash_before_call(call) }
+}
+
+/// One tick whose execution environment dies as its next call of this operation has been carried out.
+pub async fn tick_dies_after(rig: &Rig, operation: &'static str) {
+    let (carried_out, died) = tokio::sync::oneshot::channel::<()>();
+    let mut world = rig.emulator.world();
+    world.faults.once(operation, emulator::Fault::AppliedThenHang);
+    world.on_next(operation, |_| drop(carried_out));
+    drop(world);
+    tokio::select! {
+        result = rig.tick() => panic!("{operation} was not called: {result:?}"),
+        _ = died => {}
+    }
 }
 
 /// One tick that may be ended by a scripted crash; `None` if it was.

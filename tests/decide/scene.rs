@@ -1,14 +1,15 @@
 //! Cases for the rules: a whole observation with everything read, the order, the policy and the time.
 
 use jiff::{SignedDuration, Timestamp};
-use rds_route53_failover::config::{Config, Policy};
-use rds_route53_failover::decide::{Case, Need, Next, Order, Rule, Streak, decide};
-use rds_route53_failover::health::Diagnosis;
-use rds_route53_failover::memory::{By, Memory, Move, Pause, Promotion};
+use rds_route53_failover::config::Config;
+use rds_route53_failover::decide::{Case, Decision, Order, Rule, Streak, decide};
+use rds_route53_failover::diagnosis::Diagnosis;
+use rds_route53_failover::memory::{ANNOUNCED_FOR, By, Memory, Move, Pause, Sent};
 use rds_route53_failover::model::{
-    Blind, Cause, CheckState, Details, Evidence, HealthCheck, Instance, InstanceRef, Observation,
-    PrimaryRecord, Probes, Reading, Sample, Source,
+    Cause, CheckState, Details, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation,
+    PrimaryRecord, Probes, ReadFailure, Reading, Replication, Sample, Source,
 };
+use rds_route53_failover::policy::{Endpoint, Pair};
 use rds_route53_failover::status::Status;
 
 pub(crate) const PRIMARY: &str = "orders-primary";
@@ -30,8 +31,8 @@ pub(crate) fn ago(minutes: i64) -> Timestamp {
     now() - SignedDuration::from_mins(minutes)
 }
 
-pub(crate) fn blind(cause: Cause) -> Blind {
-    Blind { cause, detail: "why".to_owned() }
+pub(crate) fn failure(cause: Cause) -> ReadFailure {
+    ReadFailure { cause, detail: "why".to_owned() }
 }
 
 pub(crate) fn instance(status: &str) -> Instance {
@@ -41,6 +42,8 @@ pub(crate) fn instance(status: &str) -> Instance {
         created: None,
         multi_az: false,
         endpoint: Some(ENDPOINT.to_owned()),
+        replication: Replication::Normal,
+        replicas: Vec::new(),
         details: Details::default(),
     }
 }
@@ -53,7 +56,8 @@ pub(crate) fn replica(status: &str) -> Instance {
     Instance { source: Some(source(PRIMARY)), endpoint: None, ..instance(status) }
 }
 
-pub(crate) fn policy(variables: &[(&str, &str)]) -> Policy {
+/// The standard pair with these variables over it; the last of a name counts.
+pub(crate) fn pair(variables: &[(&str, &str)]) -> Pair {
     let standard = [
         ("PRIMARY_DB_INSTANCE_IDENTIFIER", PRIMARY),
         ("FAILOVER_DB_INSTANCE_IDENTIFIER", REPLICA),
@@ -62,7 +66,22 @@ pub(crate) fn policy(variables: &[(&str, &str)]) -> Policy {
     ];
     let all = [&standard, variables].concat();
     let lookup = |name: &str| all.iter().rfind(|(it, _)| *it == name).map(|(_, v)| (*v).to_owned());
-    Config::load(lookup).unwrap().policy
+    Config::load(lookup).unwrap().pair
+}
+
+/// A confirmed move by the function's own rules.
+pub(crate) fn moved(version: i64, at: Timestamp) -> Move {
+    Move { version, by: By::Auto, at, id: None, until: None, reason: "primary-unhealthy".to_owned() }
+}
+
+/// The same, announced and not confirmed yet.
+pub(crate) fn announced(version: i64, at: Timestamp) -> Move {
+    Move { until: Some(at + ANNOUNCED_FOR), ..moved(version, at) }
+}
+
+/// A request to RDS about an instance, sent in this incident.
+pub(crate) fn request(instance: &str, at: Timestamp) -> Sent {
+    Sent { version: VERSION, at, instance: instance.to_owned() }
 }
 
 /// What a decision may depend on. It starts as the steady state, and each method changes one thing.
@@ -71,14 +90,14 @@ pub(crate) struct Scene {
     pub(crate) seen: Observation,
     pub(crate) order: Order,
     pub(crate) observations: u32,
-    pub(crate) policy: Policy,
+    pub(crate) pair: Pair,
 }
 
 impl Scene {
     /// A healthy primary, its replica close behind, and a check that is normal.
     pub(crate) fn steady() -> Self {
         let seen = Observation {
-            primary: Reading::Known(instance("available")),
+            primary: Some(Reading::Known(instance("available"))),
             replica: Some(Reading::Known(replica("available"))),
             check: Reading::Known(HealthCheck {
                 state: CheckState::Normal,
@@ -87,18 +106,22 @@ impl Scene {
                 children: Vec::new(),
             }),
             probes: None,
+            secondary: None,
             memory: Evidence::Read(Memory::default()),
+            switch_is_fresh: true,
             lag: Evidence::Read(vec![Sample { at: ago(3), seconds: 0.5 }]),
             multi_az_failover: Evidence::Read(None),
+            deletion: Evidence::NotRead,
             record: Evidence::Read(Some(PrimaryRecord { targets: vec![ENDPOINT.to_owned()] })),
+            connections: Evidence::Read(Some(3.0)),
         };
-        Self { seen, order: Order::Tick, observations: 3, policy: policy(&[]) }
+        Self { seen, order: Order::Tick, observations: 3, pair: pair(&[]) }
     }
 
     /// The steady state but for the primary's status.
     pub(crate) fn with(status: &str) -> Self {
         let mut scene = Self::steady();
-        scene.seen.primary = Reading::Known(instance(status));
+        scene.seen.primary = Some(Reading::Known(instance(status)));
         scene
     }
 
@@ -106,8 +129,7 @@ impl Scene {
     pub(crate) fn moved(by: By, status: &str) -> Self {
         let mut scene = Self::with(status);
         scene.check().state = CheckState::ForcedUnhealthy;
-        scene.memory().routed =
-            Some(Move { version: VERSION, by, at: ago(2), reason: "primary-unhealthy".to_owned() });
+        scene.memory().routed = Some(Move { by, ..moved(VERSION, ago(2)) });
         scene
     }
 
@@ -117,8 +139,8 @@ impl Scene {
     }
 
     pub(crate) fn set(mut self, variables: &[(&str, &str)]) -> Self {
-        self.policy = policy(variables);
-        if self.policy.replica.is_none() {
+        self.pair = pair(variables);
+        if self.pair.replica.is_none() {
             self.seen.replica = None;
         }
         self
@@ -148,8 +170,8 @@ impl Scene {
 
     pub(crate) fn primary(&mut self) -> &mut Instance {
         match &mut self.seen.primary {
-            Reading::Known(primary) => primary,
-            Reading::Missing | Reading::Unknown(_) => panic!("no primary"),
+            Some(Reading::Known(primary)) => primary,
+            Some(Reading::Missing | Reading::Unknown(_)) | None => panic!("no primary"),
         }
     }
 
@@ -173,25 +195,44 @@ impl Scene {
         self
     }
 
+    /// A probe of the secondary, which answers or not.
+    pub(crate) fn secondary(mut self, answered: usize) -> Self {
+        self.pair.secondary_endpoints = vec![Endpoint::Tcp("c:1".to_owned())];
+        self.seen.secondary = Some(Probes { answered, asked: 1 });
+        self
+    }
+
     pub(crate) fn paused(self) -> Self {
         self.but(|scene| scene.memory().pause = Some(Pause { until: None, reason: "resize".to_owned() }))
     }
 
     /// A promotion was sent in this incident, so many minutes ago.
     pub(crate) fn sent(self, minutes: i64) -> Self {
-        let promotion = Promotion { version: VERSION, at: ago(minutes), instance: REPLICA.to_owned() };
-        self.but(|scene| scene.memory().promoted = Some(promotion))
+        self.but(|scene| scene.memory().promoted = Some(request(REPLICA, ago(minutes))))
     }
 
-    /// The case with everything read.
+    /// The promotion of this incident is complete and RDS calls the old primary `available`.
+    pub(crate) fn split(self) -> Self {
+        self.sent(60).but(|scene| scene.replica().source = None)
+    }
+
+    /// The case as it stands.
     pub(crate) fn case(&self) -> Case<'_> {
-        let streak = self.streak(&Diagnosis::of(&self.seen.primary, self.seen.probes, &self.policy));
-        Case::new(&self.seen, streak, self.order, &self.policy, now())
+        self.case_of(&self.seen)
     }
 
-    fn streak(&self, diagnosis: &Diagnosis) -> Streak {
-        let first = Streak::new(diagnosis, now() - SignedDuration::from_secs(20));
-        (1..self.observations).fold(first, |streak, _| streak.and(diagnosis, now()))
+    fn case_of<'a>(&'a self, seen: &'a Observation) -> Case<'a> {
+        Case::new(seen, self.streak(), self.order, &self.pair, now())
+    }
+
+    pub(crate) fn diagnosis(&self) -> Diagnosis {
+        Diagnosis::of(&self.seen, &self.pair)
+    }
+
+    pub(crate) fn streak(&self) -> Streak {
+        let diagnosis = self.diagnosis();
+        let first = Streak::new(&diagnosis, now() - SignedDuration::from_secs(20));
+        (1..self.observations).fold(first, |streak, _| streak.and(&diagnosis, now()))
     }
 
     /// Decides as the function does: reads nothing on demand before it is asked for. The rule that applies, and
@@ -202,22 +243,26 @@ impl Scene {
             lag: Evidence::NotRead,
             multi_az_failover: Evidence::NotRead,
             record: Evidence::NotRead,
+            connections: Evidence::NotRead,
             ..self.seen.clone()
         };
-        let diagnosis = Diagnosis::of(&seen.primary, seen.probes, &self.policy);
-        let streak = self.streak(&diagnosis);
         let mut read = Vec::new();
         loop {
-            match decide(&Case::new(&seen, streak.clone(), self.order, &self.policy, now())) {
-                Next::Apply(rule) => return (rule, read),
-                Next::Read(need) => {
+            match decide(&self.case_of(&seen)) {
+                Decision::Apply(rule) => return (rule, read),
+                Decision::Read(need) => {
                     assert!(!read.contains(&need), "{need:?} is asked for twice");
                     read.push(need);
                     match need {
                         Need::Memory => seen.memory = self.seen.memory.clone(),
+                        Need::Switch => {
+                            seen.memory = self.seen.memory.clone();
+                            seen.switch_is_fresh = true;
+                        }
                         Need::Lag => seen.lag = self.seen.lag.clone(),
                         Need::MultiAzFailover => seen.multi_az_failover = self.seen.multi_az_failover.clone(),
                         Need::Record => seen.record = self.seen.record.clone(),
+                        Need::Connections => seen.connections = self.seen.connections.clone(),
                     }
                 }
             }
@@ -225,6 +270,6 @@ impl Scene {
     }
 
     pub(crate) fn code(&self) -> &'static str {
-        self.decide().0.code
+        self.decide().0.code.as_str()
     }
 }

@@ -1,45 +1,49 @@
 //! The command line.
 
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::builder::PossibleValuesParser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use serde_json::json;
 
-use super::scenario::Scenario;
-use super::timeline::Run;
-use super::{cost, html, stage, text};
+use super::scenario::{Handler, Scenario};
+use super::timeline::{Fate, Run};
+use super::{html, stage, text};
 
-const USAGE: &str = "\
-Plays an outage through the real function, over real HTTP against a local AWS, in simulated time.
-
-Usage: cargo run --example drill [-- OPTIONS]
-
-  (no option)       play the first scenario
-  --list            name the scenarios
-  --scenario NAME   play this one; may be given more than once
-  --all             play all of them
-  --report FILE     write a self-contained HTML page about what was played, too
-  --json            print one JSON object per event instead of a timeline
-  --help            this text
-
-The exit code is 0 if everything held that had to, 1 if not, and 2 for a command line that makes no sense.
-";
-
-/// Everything held.
+/// Everything is as expected.
 pub const HELD: u8 = 0;
-/// An invariant or an expectation did not hold, or a scenario could not be played.
+/// A promise or an expectation was not met, or a scenario could not be played.
 pub const BROKEN: u8 = 1;
-/// The command line makes no sense.
+/// The command line is invalid.
 pub const MISUSED: u8 = 2;
 
-/// What the terminal can show.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Terminal {
-    /// Whether colours are wanted on the standard output.
-    pub color: bool,
-    /// Whether a line on the standard error may be rewritten.
-    pub progress: bool,
+/// Plays outages through the real function, against a local AWS, in simulated time.
+#[derive(Parser)]
+#[command(
+    name = "drill",
+    bin_name = "cargo drill",
+    after_help = "Without options, the first scenario is played.\n\nExit code: 0 if everything is as expected, 1 if not, 2 if the command line is invalid."
+)]
+struct Options {
+    /// List the scenarios
+    #[arg(long)]
+    list: bool,
+    /// Play this scenario; can be repeated
+    #[arg(long = "scenario", value_name = "NAME", hide_possible_values = true)]
+    names: Vec<String>,
+    /// Play all scenarios, one line each
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Also write the result to this file, as a self-contained HTML page
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Print one JSON object per event, and one per run with its totals
+    #[arg(long)]
+    json: bool,
 }
 
 /// A scenario with its runs.
@@ -54,43 +58,51 @@ impl Played<'_> {
     pub fn held(&self) -> bool {
         self.runs.iter().all(Run::held)
     }
+
+    /// How it ended with this function; not as expected if any of the runs is not.
+    pub fn fate(&self) -> Fate {
+        let function = self.runs.iter().rfind(|run| run.handler == Handler::Function);
+        match function.or(self.runs.last()) {
+            Some(run) if self.held() => run.fate(),
+            Some(_) | None => Fate::Unexpected,
+        }
+    }
 }
 
-#[derive(Default)]
-struct Options {
-    list: bool,
-    all: bool,
-    json: bool,
-    names: Vec<String>,
-    report: Option<PathBuf>,
-}
-
-/// Runs the command line and answers the exit code.
-pub fn run(
-    arguments: impl IntoIterator<Item = String>,
+/// Runs the command line, of which the first word is the program, and returns the exit code.
+pub fn run<A: Into<OsString> + Clone>(
+    arguments: impl IntoIterator<Item = A>,
     scenarios: &[Scenario],
-    terminal: Terminal,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> u8 {
-    let options = match parse(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => return done(out.write_all(USAGE.as_bytes()), HELD),
-        Err(fault) => return done(writeln!(err, "{fault}\n\n{USAGE}"), MISUSED),
+    let names = PossibleValuesParser::new(scenarios.iter().map(|scenario| scenario.name));
+    let command = Options::command().mut_arg("names", |argument| argument.value_parser(names));
+    let matches = command.try_get_matches_from(arguments);
+    let options = match matches.and_then(|matches| Options::from_arg_matches(&matches)) {
+        Ok(options) => options,
+        Err(error) => {
+            let words = error.render().ansi().to_string();
+            return if error.use_stderr() {
+                done(err.write_all(words.as_bytes()), MISUSED)
+            } else {
+                done(out.write_all(words.as_bytes()), HELD)
+            };
+        }
     };
     if options.list {
-        return done(list(scenarios, out), HELD);
+        return done(text::list(scenarios, out), HELD);
     }
-    let chosen = match choose(&options, scenarios) {
-        Ok(chosen) => chosen,
-        Err(fault) => return done(writeln!(err, "{fault}"), MISUSED),
+    let report = match options.report.as_deref().map(open).transpose() {
+        Ok(report) => report,
+        Err(error) => return done(writeln!(err, "error: {error}"), MISUSED),
     };
-    match play(&chosen, &options, terminal, out, err) {
+    match play(&options, scenarios, report, out) {
         Ok(true) => HELD,
         Ok(false) => BROKEN,
-        // Whoever reads the output has read enough.
+        // The reader has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => HELD,
-        Err(error) => done(writeln!(err, "the drill could not be played: {error}"), BROKEN),
+        Err(error) => done(writeln!(err, "error: {error}"), BROKEN),
     }
 }
 
@@ -98,88 +110,56 @@ fn done(written: io::Result<()>, code: u8) -> u8 {
     if written.is_ok() { code } else { BROKEN }
 }
 
-fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Option<Options>, String> {
-    let mut options = Options::default();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        let mut value = |what: &str| arguments.next().ok_or(format!("{argument} wants {what}"));
-        match argument.as_str() {
-            "--help" | "-h" => return Ok(None),
-            "--list" => options.list = true,
-            "--all" => options.all = true,
-            "--json" => options.json = true,
-            "--scenario" => options.names.push(value("the name of a scenario; --list shows them")?),
-            "--report" => options.report = Some(value("the name of a file")?.into()),
-            other => return Err(format!("{other} is no option")),
-        }
-    }
-    Ok(Some(options))
+/// Opens the report's file before anything is played. An older report stays until then.
+fn open(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(false).open(path).map_err(|error| named(path, &error))
 }
 
-fn choose<'a>(options: &Options, scenarios: &'a [Scenario]) -> Result<Vec<&'a Scenario>, String> {
-    if options.all {
-        return Ok(scenarios.iter().collect());
-    }
-    if options.names.is_empty() {
-        return Ok(scenarios.first().into_iter().collect());
-    }
-    let find = |name: &String| {
-        scenarios
-            .iter()
-            .find(|scenario| scenario.name == name)
-            .ok_or_else(|| format!("there is no scenario {name}; --list shows all"))
-    };
-    options.names.iter().map(find).collect()
-}
-
-fn list(scenarios: &[Scenario], out: &mut impl Write) -> io::Result<()> {
-    for Scenario { name, title, .. } in scenarios {
-        writeln!(out, "{name:<28} {title}")?;
-    }
-    Ok(())
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write the report to {}: {error}", path.display()))
 }
 
 fn play(
-    chosen: &[&Scenario],
     options: &Options,
-    terminal: Terminal,
+    scenarios: &[Scenario],
+    report: Option<File>,
     out: &mut impl Write,
-    err: &mut impl Write,
 ) -> io::Result<bool> {
+    let chosen: Vec<&Scenario> = if options.all {
+        scenarios.iter().collect()
+    } else if options.names.is_empty() {
+        scenarios.iter().take(1).collect()
+    } else {
+        let find = |name: &String| scenarios.iter().find(|scenario| scenario.name == name);
+        options.names.iter().filter_map(find).collect()
+    };
+    if options.all && !options.json {
+        text::head(out)?;
+    }
     let mut all = Vec::new();
-    for (index, scenario) in chosen.iter().enumerate() {
-        let progress = terminal.progress && chosen.len() > 1;
-        if progress {
-            let (width, filled) = (20, 20 * index / chosen.len());
-            let bar = format!("{}{}", "█".repeat(filled), "░".repeat(width - filled));
-            write!(err, "\r\x1b[2K{bar} {}/{} {}", index + 1, chosen.len(), scenario.name)?;
-            err.flush()?;
-        }
+    for scenario in chosen {
         let started = Instant::now();
         let runs: io::Result<Vec<Run>> =
             scenario.handlers.iter().map(|handler| stage::play(scenario, *handler)).collect();
         let played = Played { scenario, runs: runs?, took: started.elapsed().as_secs_f64() };
-        if progress {
-            write!(err, "\r\x1b[2K")?;
-            err.flush()?;
-        }
         if options.json {
             print_json(&played, out)?;
         } else if options.all {
-            text::one_line(&played, terminal.color, out)?;
+            text::one_line(&played, out)?;
         } else {
-            text::timeline(&played, terminal.color, out)?;
+            text::timeline(&played, out)?;
         }
         out.flush()?;
         all.push(played);
     }
     if options.all && !options.json {
-        text::sum(&all, terminal.color, out)?;
+        text::sum(&all, out)?;
     }
-    if let Some(file) = &options.report {
-        std::fs::write(file, html::page(&all))?;
+    if let (Some(mut file), Some(path)) = (report, &options.report) {
+        let written = file.set_len(0).and_then(|()| file.write_all(html::page(&all).as_bytes()));
+        written.map_err(|error| named(path, &error))?;
         if !options.json {
-            writeln!(out, "The report is in {}", file.display())?;
+            writeln!(out, "Report: {}", path.display())?;
         }
     }
     Ok(all.iter().all(Played::held))
@@ -201,11 +181,10 @@ fn print_json(played: &Played<'_>, out: &mut impl Write) -> io::Result<()> {
             "handler": handler,
             "simulated_seconds": run.seconds,
             "real_seconds": played.took,
-            "held": run.held(),
+            "outcome": run.fate(),
             "verdicts": run.verdicts,
             "totals": run.totals,
             "tracks": run.tracks,
-            "dollars_a_month": cost::Cost::of(&run.totals).total(),
         });
         writeln!(out, "{summary}")?;
     }

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::cli::Played;
-use super::cost::Cost;
+use super::scenario::Handler;
 use super::svg;
-use super::text::{clock, counted, failed, long, moments};
-use super::timeline::{CallLine, Ending, Event, Invocation, Run, What};
+use super::text::{clock, counted, ending, failed, long, since, summary, told, written};
+use super::timeline::{CallLine, Ending, Event, Fate, Invocation, Run, What};
 
 /// The page.
 pub fn page(all: &[Played<'_>]) -> String {
@@ -18,9 +18,6 @@ pub fn page(all: &[Played<'_>]) -> String {
     key(&mut body);
     for played in all {
         scenario(&mut body, played);
-    }
-    if let Some(run) = all.iter().flat_map(|played| &played.runs).rfind(|run| run.totals.metrics > 0) {
-        cost(&mut body, run);
     }
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Failover drill</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
@@ -44,47 +41,53 @@ fn head(to: &mut String, all: &[Played<'_>]) {
     add!(to, "<h1>Failover drill</h1>");
     add!(
         to,
-        "<p class=\"soft\">Time is simulated: {minutes} minutes were played in {took:.1} s. The handler, its AWS clients and their HTTP calls over loopback are the real ones; RDS, Route 53, CloudWatch and SNS are a local emulator. Nothing here was measured on AWS. Times are minutes:seconds since the start; the function is invoked at each full minute. Clients look the database's name up and keep the answer for its 60 s.</p>"
+        "<p class=\"soft\">Time is simulated: {minutes} minutes were played in {took:.1} s. The function and its AWS clients are the real ones; RDS, Route 53, CloudWatch and SNS are emulated. Nothing here was measured on AWS. Times are minutes:seconds since the start; the function is invoked at each full minute. Clients look up the database's name and keep the answer for its TTL of 60 s.</p>"
     );
 }
 
-fn pill(held: bool) -> &'static str {
-    if held { "<span class=\"pill good\">held</span>" } else { "<span class=\"pill bad\">broken</span>" }
+fn pill(outcome: Fate) -> &'static str {
+    match outcome {
+        Fate::Served => "<span class=\"pill good\">served</span>",
+        Fate::Unserved => "<span class=\"pill odd\">waits for a person</span>",
+        Fate::Unexpected => "<span class=\"pill bad\">not as expected</span>",
+    }
 }
 
 fn overview(to: &mut String, all: &[Played<'_>]) {
-    let held = all.iter().filter(|played| played.held()).count();
+    let heads = ["Detected", "DNS moved", "Promoted", "Reads failed", "Writes failed", "Calls"];
     add!(
         to,
-        "<section><div class=\"head\"><h2>{held} of {} scenarios held</h2></div><div class=\"scroll\"><table>",
-        all.len()
+        "<section><h2>{}</h2><table class=\"cards\"><thead><tr><th>Scenario</th>",
+        escape(&summary(all).1)
     );
-    add!(
-        to,
-        "<tr><th>Scenario</th><th class=\"number\">Detected</th><th class=\"number\">DNS moved</th><th class=\"number\">Promoted</th><th class=\"number\">Reads failed</th><th class=\"number\">Writes failed</th><th class=\"number\">Calls</th><th></th></tr>"
-    );
+    for head in heads {
+        add!(to, "<th class=\"number\">{head}</th>");
+    }
+    add!(to, "<th></th></tr></thead><tbody>");
     for played in all {
         let Some(run) = played.runs.last() else { continue };
-        let totals = &run.totals;
-        let began = totals.outage.unwrap_or(0.0);
-        let after =
-            |moment: Option<f64>| moment.map_or_else(|| "–".to_owned(), |at| long((at - began).max(0.0)));
-        let name = played.scenario.name;
-        add!(
-            to,
-            "<tr><td><a href=\"#{name}\">{name}</a></td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td></tr>",
-            after(totals.detected),
-            after(totals.rerouted),
-            after(totals.promoted),
+        let (totals, outage, name) = (&run.totals, run.outage(), played.scenario.name);
+        let after = |moment: Option<f64>| {
+            let after = outage.and_then(|outage| Some(since(outage.began, moment?)));
+            after.unwrap_or_else(|| "–".to_owned())
+        };
+        let cells = [
+            after(outage.and_then(|outage| outage.detected)),
+            after(outage.and_then(|outage| outage.rerouted)),
+            after(outage.and_then(|outage| outage.promoted)),
             failed(totals.reads_failed),
             failed(totals.writes_failed),
-            totals.read_calls + totals.write_calls,
-            pill(played.held())
-        );
+            (totals.read_calls + totals.write_calls).to_string(),
+        ];
+        add!(to, "<tr><td><a href=\"#{name}\">{name}</a></td>");
+        for (head, cell) in heads.iter().zip(cells) {
+            add!(to, "<td class=\"number\" data-head=\"{head}\">{cell}</td>");
+        }
+        add!(to, "<td>{}</td></tr>", pill(played.fate()));
     }
     add!(
         to,
-        "</table></div><p class=\"soft\">Detected, moved and promoted are counted from the moment when clients could not write any more.</p></section>"
+        "</tbody></table><p class=\"soft\">Detected, moved and promoted are counted from the beginning of the outage that moved DNS, or else of the longest one; reads and writes failed are counted over all outages of the scenario.</p></section>"
     );
 }
 
@@ -93,7 +96,7 @@ fn scenario(to: &mut String, played: &Played<'_>) {
     add!(
         to,
         "<section id=\"{name}\"><div class=\"head\"><h2>{name}</h2>{}</div><p>{}</p>",
-        pill(played.held()),
+        pill(played.fate()),
         escape(scenario.title),
         name = scenario.name
     );
@@ -119,8 +122,8 @@ fn scenario(to: &mut String, played: &Played<'_>) {
         if played.runs.len() > 1 {
             add!(to, "<h3>With {}</h3>", run.handler.name());
         }
-        add!(to, "<div class=\"scroll\">{}</div>", svg::chart(run));
-        totals(to, run);
+        to.push_str(&svg::charts(run));
+        outages(to, run);
         verdicts(to, run);
         details(to, run);
     }
@@ -129,11 +132,12 @@ fn scenario(to: &mut String, played: &Played<'_>) {
 
 fn key(to: &mut String) {
     let colours = [
-        ("good", "well, normal, on the primary"),
+        ("good", "well, served"),
         ("bad", "failing, or the invocation failed"),
         ("moved", "on the secondary, or a change was made"),
         ("odd", "in between, or set by somebody else"),
-        ("calm", "nothing to do"),
+        ("plain", "normal, on the primary"),
+        ("calm", "an invocation that changed nothing"),
     ];
     add!(to, "<div class=\"key\">");
     for (name, says) in colours {
@@ -142,16 +146,31 @@ fn key(to: &mut String) {
     add!(to, "<span>calls: short grey = read, tall blue = write, red = read that failed</span></div>");
 }
 
-fn totals(to: &mut String, run: &Run) {
+fn outages(to: &mut String, run: &Run) {
     let totals = &run.totals;
-    add!(to, "<div class=\"totals\">");
-    for (what, when) in moments(run) {
-        // "30 s after (02:00)": the time of day is the small print.
-        let (value, small) = when.split_once(" after ").unwrap_or((&when, ""));
-        add!(to, "<div><span>{what}</span><b>{value}</b> <small>{small}</small></div>");
+    for outage in &totals.outages {
+        let over = outage
+            .over
+            .map_or_else(|| "not over at the end".to_owned(), |over| format!("to {}", clock(over)));
+        add!(
+            to,
+            "<h3>Outage from {} {over} ({})</h3><table class=\"legs\">",
+            clock(outage.began),
+            long(outage.length())
+        );
+        for (at, says) in outage.legs() {
+            let (at, since) = (clock(at), since(outage.began, at));
+            add!(to, "<tr><td>{at}</td><td class=\"number\">{since}</td><td>{says}</td></tr>");
+        }
+        add!(to, "</table>");
     }
-    add!(to, "<div><span>reads failed</span><b>{}</b></div>", failed(totals.reads_failed));
-    add!(to, "<div><span>writes failed</span><b>{}</b></div>", failed(totals.writes_failed));
+    add!(to, "<div class=\"totals\">");
+    for (what, seconds) in [("reads failed", totals.reads_failed), ("writes failed", totals.writes_failed)] {
+        add!(to, "<div><span>{what}</span><b>{}</b></div>", failed(seconds));
+    }
+    if totals.stale_writes > 0.0 {
+        add!(to, "<div><span>writes to a stale primary</span><b>{}</b></div>", long(totals.stale_writes));
+    }
     add!(
         to,
         "<div><span>calls in {} invocations</span><b>{}</b> <small>reads</small> <b>{}</b> <small>writes</small></div></div>",
@@ -164,37 +183,49 @@ fn totals(to: &mut String, run: &Run) {
 fn verdicts(to: &mut String, run: &Run) {
     add!(to, "<ul class=\"verdicts\">");
     for verdict in &run.verdicts {
-        let class = if verdict.held { "good" } else { "bad" };
+        // What the recipe does as expected is nothing to be pleased with.
+        let class = match (verdict.held, run.handler) {
+            (false, _) => "bad",
+            (true, Handler::Function) => "good",
+            (true, Handler::Recipe) => "plain",
+        };
         add!(to, "<li class=\"{class}\">{}</li>", escape(&verdict.says));
     }
-    if run.verdicts.iter().all(|verdict| verdict.held) {
+    if run.held() {
         for (promise, count) in &run.broken {
-            add!(to, "<li class=\"warn\">breaks {promise}, {count} times, which this function keeps</li>");
+            add!(
+                to,
+                "<li class=\"warn\">breaks the promise {promise} {count} times; this function keeps it</li>"
+            );
         }
     }
-    add!(to, "</ul>");
+    let class = match run.fate() {
+        Fate::Served => "good",
+        Fate::Unserved => "warn",
+        Fate::Unexpected => "bad",
+    };
+    add!(to, "<li class=\"{class}\">{}</li></ul>", ending(run).2);
 }
 
 fn details(to: &mut String, run: &Run) {
-    add!(to, "<details><summary>All that happened</summary><div class=\"scroll\"><table>");
+    add!(to, "<details><summary>Everything that happened</summary><table>");
     for event in &run.events {
         let (label, text) = describe(event);
         add!(to, "<tr><td>{}</td><td>{label}</td><td>{text}</td></tr>", clock(event.at));
     }
-    add!(to, "</table></div></details>");
+    add!(to, "</table></details>");
 }
 
 fn describe(event: &Event) -> (&'static str, String) {
+    let (label, text, _) = told(&event.what);
     match &event.what {
-        What::Story { text } => ("", format!("<b>{}</b>", escape(text))),
-        What::Rds { instance, text } => ("RDS", format!("{instance}: {}", escape(text))),
-        What::Console { text } => ("console", escape(text)),
-        What::Dns { instance } => ("DNS", format!("answers {instance} from now on")),
-        What::Clients { instance, reads, writes } => {
-            let fate = |good: &bool| if *good { "served" } else { "failing" };
-            ("clients", format!("reach {instance}: reads {}, writes {}", fate(reads), fate(writes)))
-        }
-        What::Invocation(invocation) => ("tick", invoked(invocation)),
+        What::Story { .. } => ("", format!("<b>{}</b>", escape(&text))),
+        What::Invocation(invocation) => (label, invoked(invocation)),
+        What::Rds { .. }
+        | What::Console { .. }
+        | What::Metric { .. }
+        | What::Dns { .. }
+        | What::Clients { .. } => (label, escape(&text)),
     }
 }
 
@@ -206,41 +237,12 @@ fn invoked(invocation: &Invocation) -> String {
         Ending::Failed { error_type, message, .. } => {
             format!("failed · <code>{error_type}</code> <span class=\"soft\">{}</span>", escape(message))
         }
-        Ending::Crashed => "the function died here".to_owned(),
+        Ending::Crashed => "the function was cut off here".to_owned(),
     };
     let reads: Vec<&CallLine> = invocation.calls.iter().filter(|call| !call.write).collect();
     let _ = write!(text, "<div class=\"calls\">{}</div>", escape(&counted(&reads)));
     for call in invocation.calls.iter().filter(|call| call.write) {
-        let _ = write!(
-            text,
-            "<div class=\"calls\">{} <b>{}</b> → {} [{}]</div>",
-            clock(call.at),
-            call.operation,
-            if call.effects.is_empty() { "nothing".to_owned() } else { escape(&call.effects.join("; ")) },
-            escape(&call.outcome)
-        );
+        let _ = write!(text, "<div class=\"calls\">{} {}</div>", clock(call.at), escape(&written(call)));
     }
     text
-}
-
-fn cost(to: &mut String, run: &Run) {
-    let cost = Cost::of(&run.totals);
-    add!(
-        to,
-        "<section><h2>Costs a month at one tick a minute</h2><p class=\"soft\">List prices of us-east-1 without any free tier; 730 hours a month. Check them before you rely on them.</p><div class=\"scroll\"><table>"
-    );
-    for position in &cost.0 {
-        add!(
-            to,
-            "<tr><td>{}</td><td>{}</td><td class=\"number\">${:.3}</td></tr>",
-            position.what,
-            escape(&position.sum),
-            position.dollars
-        );
-    }
-    add!(
-        to,
-        "<tr><td><b>Together</b></td><td></td><td class=\"number\"><b>${:.2}</b></td></tr></table></div></section>",
-        cost.total()
-    );
 }

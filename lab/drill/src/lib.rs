@@ -1,22 +1,21 @@
-//! The drill: plays outages through the real handler, over real HTTP, in simulated time.
+//! The drill: plays outages through the real function, over the emulator, in simulated time.
 //!
 //! # Layout
-//! - [`scenario`], [`scenarios`], [`faulty`], [`world`]: what happens, as data.
-//! - [`stage`], [`wire`], [`watcher`]: plays it; how time is simulated over real sockets; what clients find.
-//! - [`ports`], [`metrics`]: what is probed, and what CloudWatch makes of the function's log lines.
-//! - [`referee`]: holds each call against the promises.
-//! - [`timeline`], [`verdict`], [`cost`]: what it came to.
+//! - [`scenario`], [`scenarios`], [`world`]: what happens, as data.
+//! - [`stage`]: plays it on the rig of the proofs, which also watches the promises.
+//! - [`attend`], [`ports`], [`watcher`]: what an invocation does; what is probed; what clients find.
+//! - [`recipe`]: what many people use instead of this function, for comparison.
+//! - [`timeline`], [`outage`], [`verdict`]: what happened, how long clients suffered, and whether it is as expected.
 //! - [`text`], [`strip`], [`html`], [`svg`]: how it is shown.
 //! - [`cli`]: the command line.
+#![allow(missing_docs)]
 
+pub mod attend;
 pub mod cli;
-pub mod cost;
-pub mod faulty;
 pub mod html;
-pub mod metrics;
+pub mod outage;
 pub mod ports;
 pub mod recipe;
-pub mod referee;
 pub mod scenario;
 pub mod scenarios;
 pub mod stage;
@@ -26,5 +25,4 @@ pub mod text;
 pub mod timeline;
 pub mod verdict;
 pub mod watcher;
-pub mod wire;
 pub mod world;

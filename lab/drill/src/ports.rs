@@ -1,17 +1,20 @@
 //! The ports that are probed.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 /// Ports of the loopback interface that stand for the database as the application sees it.
 #[derive(Debug, Default)]
-pub struct Ports {
-    ports: Vec<SocketAddr>,
-    open: BTreeMap<SocketAddr, JoinHandle<()>>,
+pub struct Ports(Vec<Port>);
+
+#[derive(Debug)]
+struct Port {
+    address: SocketAddr,
+    /// Answers while there is one.
+    answering: Option<JoinHandle<()>>,
 }
 
 impl Ports {
@@ -20,40 +23,35 @@ impl Ports {
         let mut ports = Self::default();
         for _ in 0..count {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-            let port = listener.local_addr()?;
-            ports.ports.push(port);
-            ports.serve(port, listener);
+            ports.0.push(Port { address: listener.local_addr()?, answering: Some(serve(listener)) });
         }
         Ok(ports)
     }
 
     /// As `HEALTH_ENDPOINTS` names them.
     pub fn endpoints(&self) -> String {
-        let endpoints: Vec<_> = self.ports.iter().map(|port| format!("tcp://{port}")).collect();
+        let endpoints: Vec<_> = self.0.iter().map(|port| format!("tcp://{}", port.address)).collect();
         endpoints.join(",")
     }
 
-    /// Answers on a port.
-    pub fn serve(&mut self, port: SocketAddr, listener: TcpListener) {
-        let answering = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-        self.open.insert(port, answering);
-    }
-
-    /// Closes what is open beyond the first so many ports; answers which are to be opened.
-    pub fn wanted(&mut self, answering: usize) -> Vec<SocketAddr> {
-        for port in self.ports.iter().skip(answering) {
-            if let Some(open) = self.open.remove(port) {
-                open.abort();
+    /// From now on so many of them answer.
+    pub fn answer(&mut self, count: usize) -> io::Result<()> {
+        for (index, port) in self.0.iter_mut().enumerate() {
+            if index >= count {
+                if let Some(answering) = port.answering.take() {
+                    answering.abort();
+                }
+            } else if port.answering.is_none() {
+                let socket = TcpSocket::new_v4()?;
+                socket.set_reuseaddr(true)?;
+                socket.bind(port.address)?;
+                port.answering = Some(serve(socket.listen(1024)?));
             }
         }
-        self.ports.iter().take(answering).filter(|port| !self.open.contains_key(port)).copied().collect()
+        Ok(())
     }
 }
 
-impl Drop for Ports {
-    fn drop(&mut self) {
-        for open in self.open.values() {
-            open.abort();
-        }
-    }
+fn serve(listener: TcpListener) -> JoinHandle<()> {
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} })
 }

@@ -11,6 +11,7 @@ use super::world;
 pub const TO_SECONDARY: &str = "route-to-secondary";
 pub const TO_PRIMARY: &str = "route-to-primary";
 pub const PROMOTE: &str = "promote-replica";
+pub const FENCE: &str = "fence-primary";
 
 /// Who is invoked each minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +87,10 @@ pub enum Expect {
     EndsOn(&'static str),
     /// Clients can write at the end.
     WritesAtEnd(bool),
-    /// No client wrote to a primary behind a promoted replica.
+    /// No client wrote to a primary whose replica had been promoted.
     NoStaleWrites,
+    /// A response or a notification contains these words.
+    Says(&'static str),
     /// An invocation crashed.
     Crash,
     /// Every promise of `proof::invariants` was kept. Expected of the function always.
@@ -109,7 +112,7 @@ pub struct Scenario {
     pub variables: Vec<(&'static str, &'static str)>,
     /// Whether `HEALTH_ENDPOINTS` names three ports.
     pub probed: bool,
-    /// Makes the world ten minutes before the start.
+    /// Makes the world, as it is at the start.
     pub world: fn() -> World,
     /// The replica's lag then, in seconds.
     pub lag: f64,

@@ -1,119 +1,103 @@
-//! Plays a scenario: the real handler, over real HTTP, in simulated time.
+//! Plays a scenario: the real handler on the rig, in simulated time.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_config::{Region, SdkConfig};
-use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
-use emulator::{ACCOUNT, Emulator, RdsEvent, Server, World};
+use emulator::{ACCOUNT, RdsEvent, World};
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 use proof::invariants::Kind;
-use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, TOPIC, Time, origin};
-use rds_route53_failover::app::App;
-use rds_route53_failover::aws::{Aws, BEHAVIOUR};
-use rds_route53_failover::clock::Clock;
-use rds_route53_failover::config::Config;
+use proof::rig::{REGION, REPLICA, Rig, TOPIC, Time, origin};
 use rds_route53_failover::error::Failure;
 use rds_route53_failover::report::{Action, Report};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, RwLock};
 
-use super::metrics::{Metrics, record};
+use super::attend::{Seen, attend};
 use super::ports::Ports;
 use super::recipe;
-use super::referee::Referee;
 use super::scenario::{Deed, Handler, Scenario, Step};
 use super::timeline::{CallLine, Ending, Event, Invocation, Run, Totals, What};
 use super::verdict;
-use super::watcher::Watcher;
-use super::wire::Wire;
+use super::watcher::{ASKS, Watcher};
 
 /// How long Lambda lets an invocation run, as the template sets it.
-const TIMEOUT: SignedDuration = SignedDuration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// The probed ports of a scenario with probes. A majority of them is the quorum.
+const PORTS: usize = 3;
 
 /// Plays a scenario with one of its handlers, in a runtime of its own.
 ///
 /// # Errors
-/// If there is no socket to be had on the loopback interface, or the scenario's variables are faulty.
+/// If no port can be opened on the loopback interface.
+///
+/// # Panics
+/// If the scenario's environment variables are invalid.
 pub fn play(scenario: &Scenario, handler: Handler) -> io::Result<Run> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-    runtime.block_on(async { Stage::new(scenario, handler).await?.play().await })
+    // The SDK takes the jitter of its pauses from here: the same scenario is played the same.
+    fastrand::seed(0);
+    runtime.block_on(async {
+        // Timers fire at whole milliseconds of the runtime's clock.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Stage::new(scenario, handler).await?.play().await
+    })
 }
 
 struct Stage<'a> {
     scenario: &'a Scenario,
     handler: Handler,
+    /// Held for writing only to replace an execution environment that died.
+    rig: RwLock<Rig>,
     time: Time,
-    emulator: Emulator,
-    server: Server,
-    wire: Arc<Wire>,
-    referee: Arc<Referee>,
-    watcher: Arc<Mutex<Watcher>>,
-    metrics: Arc<Mutex<Metrics>>,
+    watcher: Mutex<Watcher>,
     crash: Arc<Notify>,
-    ports: Arc<Mutex<Ports>>,
-    app: App,
-    aws: Aws,
-    events: Vec<Event>,
-    calls_seen: usize,
+    ports: Mutex<Ports>,
 }
 
 impl<'a> Stage<'a> {
     async fn new(scenario: &'a Scenario, handler: Handler) -> io::Result<Self> {
         let mut world = (scenario.world)();
-        let mut watcher = Watcher::new(origin());
         world.set_replica_lag(REPLICA, Some(scenario.lag));
-        let lagging_since = world.now();
-        world.advance(origin());
+        let mut watcher = Watcher::new(origin());
         watcher.fill_cache(&mut world);
-        let time = Time::start(world.now());
-        let emulator = Emulator::new(world, move || time.now());
-        let server = emulator.listen().await?;
-        let wire = Arc::<Wire>::default();
-        let metrics = Arc::default();
-        let ports = Ports::open(if scenario.probed { 3 } else { 0 }).await?;
-        let (app, aws) = function(scenario, &ports, &emulator, &server, &wire, &metrics)?;
-        let referee = Referee::new(app.config(), &mut emulator.world());
-        referee.watch().tell_lag(lagging_since, Some(scenario.lag).filter(|lag| *lag >= 0.0));
-        referee.watch().tell_probes(false);
+        let ports = Ports::open(if scenario.probed { PORTS } else { 0 }).await?;
+        let topic = format!("arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}");
+        let endpoints = ports.endpoints();
+        let mut variables =
+            vec![("NOTIFICATION_TOPIC_ARN", topic.as_str()), ("HEALTH_ENDPOINTS", endpoints.as_str())];
+        variables.extend(&scenario.variables);
+        let rig = Rig::new(world, &variables).tolerant();
+        rig.watch().tell_lag(origin(), Some(scenario.lag).filter(|lag| *lag >= 0.0));
+        rig.watch().tell_probes(false);
         Ok(Self {
             scenario,
             handler,
-            time,
-            emulator,
-            server,
-            wire,
-            referee,
-            watcher: Arc::new(Mutex::new(watcher)),
-            metrics,
+            time: rig.time,
+            rig: RwLock::new(rig),
+            watcher: Mutex::new(watcher),
             crash: Arc::default(),
-            ports: Arc::new(Mutex::new(ports)),
-            app,
-            aws,
-            events: Vec::new(),
-            calls_seen: 0,
+            ports: Mutex::new(ports),
         })
     }
 
-    async fn play(mut self) -> io::Result<Run> {
-        // They end with the run.
-        let mut background = JoinSet::new();
-        background.spawn(Arc::clone(&self.wire).hold_time(self.emulator.clone()));
-        background.spawn(self.script());
-        background.spawn(watch(Arc::clone(&self.watcher), self.emulator.clone()));
-
-        for (at, trigger, payload) in self.agenda() {
-            self.sleep_until(at).await;
-            let event = self.invoke(trigger, payload).await?;
-            self.events.push(event);
-        }
-        self.sleep_until(Duration::from_secs(60 * self.scenario.minutes)).await;
-        drop(background);
-        self.finish()
+    async fn play(self) -> io::Result<Run> {
+        let invocations =
+            self.agenda().into_iter().map(|(at, trigger, payload)| self.invoke_at(at, trigger, payload));
+        let end = Duration::from_secs(60 * self.scenario.minutes);
+        let events = async {
+            let (events, ()) = tokio::join!(join_all(invocations), self.sleep_until(end));
+            Ok(events)
+        };
+        let events: io::Result<Vec<Event>> = tokio::select! {
+            // What happens in the world at a time, the function finds at that time.
+            biased;
+            Err(error) = self.script() => Err(error),
+            () = self.watch() => Ok(Vec::new()),
+            events = events => events,
+        };
+        Ok(self.finish(events?))
     }
 
     /// When the function is invoked: by the schedule, by events of RDS, by an operator.
@@ -135,113 +119,114 @@ impl<'a> Stage<'a> {
                 }
             }
         }
-        agenda.sort_by_key(|(at, _, _)| *at);
         agenda
     }
 
     /// Lets the steps happen, each at its time.
-    fn script(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (started, steps) = (self.time, self.scenario.steps.clone());
-        let (emulator, watcher) = (self.emulator.clone(), Arc::clone(&self.watcher));
-        let (ports, crash) = (Arc::clone(&self.ports), Arc::clone(&self.crash));
-        let (referee, quorum) = (Arc::clone(&self.referee), self.app.config().policy.quorum);
-        async move {
-            for Step { at, says, deeds } in steps {
-                sleep_until(started, at).await;
-                let seconds = at.as_secs_f64();
-                lock(&watcher)
-                    .events
-                    .push(Event { at: seconds, what: What::Story { text: says.to_owned() } });
-                for deed in deeds {
-                    if let Deed::Serves(id, serves) = deed {
-                        lock(&watcher).serves.insert(id, serves);
-                    }
-                    if let Deed::Probes(answering) = deed {
-                        referee.watch().tell_probes(answering < quorum);
-                        let to_open = lock(&ports).wanted(answering);
-                        for port in to_open {
-                            if let Ok(listener) = TcpListener::bind(port).await {
-                                lock(&ports).serve(port, listener);
-                            }
-                        }
-                    }
-                    change(&mut emulator.world(), deed, &crash);
+    async fn script(&self) -> io::Result<()> {
+        for Step { at, says, deeds } in &self.scenario.steps {
+            self.sleep_until(*at).await;
+            let story = What::Story { text: (*says).to_owned() };
+            lock(&self.watcher).events.push(Event { at: at.as_secs_f64(), what: story });
+            for deed in deeds {
+                if let Deed::Serves(id, serves) = deed {
+                    lock(&self.watcher).serves.insert(id, *serves);
                 }
+                if let Deed::Probes(answering) = deed {
+                    lock(&self.ports).answer(*answering)?;
+                    self.rig.read().await.watch().tell_probes(*answering <= PORTS / 2);
+                }
+                change(&mut self.rig.read().await.emulator.world(), deed, &self.crash);
             }
+        }
+        std::future::pending().await
+    }
+
+    /// Looks at the world as clients do, each second.
+    async fn watch(&self) {
+        // A moment after the full second, so that what happens then has happened.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        loop {
+            let emulator = self.rig.read().await.emulator.clone();
+            lock(&self.watcher).look(&mut emulator.world());
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
-    async fn invoke(&mut self, trigger: &'static str, payload: Value) -> io::Result<Event> {
-        let now = self.time.now();
-        self.referee.begin(Kind::of(&payload), &self.emulator.world());
+    async fn invoke_at(&self, at: Duration, trigger: &'static str, payload: Value) -> Event {
+        self.sleep_until(at).await;
+        let began = self.time.now();
+        let mut seen = Seen::default();
         let ending = match self.handler {
-            Handler::Recipe => self.wire.during(Box::pin(recipe::run(&self.aws, PRIMARY, CHECK))).await,
+            Handler::Recipe => {
+                let rig = self.rig.read().await;
+                attend(&rig, &mut seen, rig.invoke_other(Kind::Automatic, recipe::run)).await
+            }
             Handler::Function => {
-                let clock = Clock::start(now, Some(now + TIMEOUT));
-                let invocation = self.wire.during(Box::pin(self.app.handle(payload, clock)));
-                let ending = tokio::select! {
-                    result = invocation => Some(ending(result)),
-                    () = self.crash.notified() => None,
+                let ended = {
+                    let rig = self.rig.read().await;
+                    tokio::select! {
+                        biased;
+                        () = self.crash.notified() => None,
+                        result = attend(&rig, &mut seen, rig.invoke_within(payload, TIMEOUT)) => Some(result),
+                    }
                 };
-                if ending.is_none() {
-                    // What died is replaced by a new execution environment.
-                    self.app = function(
-                        self.scenario,
-                        &lock(&self.ports),
-                        &self.emulator,
-                        &self.server,
-                        &self.wire,
-                        &self.metrics,
-                    )?
-                    .0;
+                if ended.is_none() {
+                    // A new execution environment replaces the one that died.
+                    self.rig.write().await.redeploy(&[]);
                 }
-                ending.unwrap_or(Ending::Crashed)
+                ended.map_or(Ending::Crashed, ending)
             }
         };
-        let at = lock(&self.watcher).since_start(now);
-        let seconds = (self.time.now() - now).as_secs_f64();
-        let world = self.emulator.world();
-        self.referee.end(matches!(ending, Ending::Crashed), &world);
-        let new = world.calls().get(self.calls_seen..).unwrap_or_default();
-        let calls =
-            new.iter().map(|call| CallLine::new(call, lock(&self.watcher).since_start(call.time))).collect();
-        self.calls_seen = world.calls().len();
-        let invocation = Invocation { trigger, seconds, outcome: ending, calls };
-        Ok(Event { at, what: What::Invocation(invocation) })
+        let mut watcher = lock(&self.watcher);
+        if let Some(asks) = seen.metric("RouteToSecondary") {
+            watcher.asks = asks > 0.0;
+        }
+        let calls: Vec<_> =
+            seen.calls.iter().map(|call| CallLine::new(call, watcher.since_start(call.time))).collect();
+        let unhealthy = match &ending {
+            // It leaves no metrics; but only an outage makes it write.
+            Ending::Crashed => calls.iter().any(|call| call.write),
+            Ending::Answered { health, .. } => health == "unhealthy",
+            Ending::Failed { .. } => seen.metric("PrimaryUnhealthy").is_some_and(|value| value > 0.0),
+        };
+        let seconds = (self.time.now() - began).as_secs_f64();
+        let invocation = Invocation { trigger, seconds, outcome: ending, unhealthy, calls };
+        Event { at: watcher.since_start(began), what: What::Invocation(invocation) }
     }
 
     async fn sleep_until(&self, at: Duration) {
-        sleep_until(self.time, at).await;
+        let due = origin() + SignedDuration::try_from(at).unwrap_or_default();
+        if let Ok(left) = Duration::try_from(due - self.time.now()) {
+            tokio::time::sleep(left).await;
+        }
     }
 
-    fn finish(mut self) -> io::Result<Run> {
-        let mut world = self.emulator.world();
-        let mut watcher = lock(&self.watcher);
+    fn finish(self, mut events: Vec<Event>) -> Run {
+        let rig = self.rig.into_inner();
+        // What the promises say of the last calls.
+        let _ = rig.check();
+        let mut world = rig.emulator.world();
+        let mut watcher = self.watcher.into_inner().unwrap_or_else(PoisonError::into_inner);
         watcher.look(&mut world);
-        self.events.append(&mut watcher.events);
+        events.append(&mut watcher.events);
         // A story comes before what it tells of, and a cause before what follows from it.
-        self.events.sort_by(|a, b| a.at.total_cmp(&b.at).then_with(|| order(a).cmp(&order(b))));
-        let tracks = [
-            &watcher.primary,
-            &watcher.replica,
-            &watcher.check,
-            &watcher.answer,
-            &watcher.clients,
-            &watcher.reads,
-            &watcher.writes,
-        ];
+        events.sort_by(|a, b| a.at.total_cmp(&b.at).then_with(|| order(a).cmp(&order(b))));
+        let metric = watcher.metric.spans.iter().any(|span| span.value == ASKS).then_some(watcher.metric);
+        let tracks = [Some(watcher.primary), Some(watcher.replica), Some(watcher.check), metric];
+        let clients = [watcher.answer, watcher.clients, watcher.reads, watcher.writes];
         let mut run = Run {
             handler: self.handler,
             seconds: 60.0 * self.scenario.minutes as f64,
-            events: std::mem::take(&mut self.events),
-            tracks: tracks.map(Clone::clone).to_vec(),
+            events,
+            tracks: tracks.into_iter().flatten().chain(clients).collect(),
             totals: Totals::default(),
             verdicts: Vec::new(),
             broken: Vec::new(),
         };
-        verdict::total(&mut run, &world, origin(), &lock(&self.metrics));
-        verdict::judge(&mut run, self.scenario, &world, self.referee.watch().violations());
-        Ok(run)
+        verdict::total(&mut run, &world, origin());
+        verdict::judge(&mut run, self.scenario, &world, rig.watch().violations());
+        run
     }
 }
 
@@ -251,45 +236,9 @@ fn order(event: &Event) -> u8 {
         What::Rds { .. } | What::Console { .. } => 1,
         What::Clients { .. } => 2,
         What::Invocation(_) => 3,
-        What::Dns { .. } => 4,
+        What::Metric { .. } => 4,
+        What::Dns { .. } => 5,
     }
-}
-
-/// The function as Lambda would start it, and the clients it calls AWS by.
-fn function(
-    scenario: &Scenario,
-    ports: &Ports,
-    emulator: &Emulator,
-    server: &Server,
-    wire: &Arc<Wire>,
-    metrics: &Arc<Mutex<Metrics>>,
-) -> io::Result<(App, Aws)> {
-    let mut variables: BTreeMap<&str, String> = [
-        ("AWS_REGION", REGION.to_owned()),
-        ("PRIMARY_DB_INSTANCE_IDENTIFIER", PRIMARY.to_owned()),
-        ("FAILOVER_DB_INSTANCE_IDENTIFIER", REPLICA.to_owned()),
-        ("ROUTE53_HEALTH_CHECK_ID", CHECK.to_owned()),
-        ("NOTIFICATION_TOPIC_ARN", format!("arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}")),
-        ("HEALTH_ENDPOINTS", ports.endpoints()),
-    ]
-    .into();
-    variables.extend(scenario.variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-    let config = Config::load(|name| variables.get(name).cloned())
-        .map_err(|faults| io::Error::new(io::ErrorKind::InvalidInput, faults.to_string()))?;
-    let sdk = SdkConfig::builder()
-        .behavior_version(BEHAVIOUR())
-        .http_client(wire.http_client())
-        .region(Region::new(REGION))
-        .endpoint_url(server.url())
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "drill", "drill", None, None, "drill",
-        )))
-        .build();
-    let aws = Aws::new(sdk, &config.policy);
-    let (emulator, metrics) = (emulator.clone(), Arc::clone(metrics));
-    let app =
-        App::new(config, aws.clone(), move |line| record(line, &mut emulator.world(), &mut lock(&metrics)));
-    Ok((app, aws))
 }
 
 fn ending(result: Result<Report, Failure>) -> Ending {
@@ -313,8 +262,8 @@ fn ending(result: Result<Report, Failure>) -> Ending {
     }
 }
 
-fn change(world: &mut World, deed: Deed, crash: &Arc<Notify>) {
-    match deed {
+fn change(world: &mut World, deed: &Deed, crash: &Arc<Notify>) {
+    match deed.clone() {
         Deed::Status(id, status) => world.set_status(id, status),
         Deed::Fault(on, fault) => world.faults.standing(on, fault),
         Deed::FaultOnce(on, fault) => world.faults.once(on, fault),
@@ -333,23 +282,6 @@ fn change(world: &mut World, deed: Deed, crash: &Arc<Notify>) {
     }
 }
 
-async fn watch(watcher: Arc<Mutex<Watcher>>, emulator: Emulator) {
-    // A moment after the full second, so that what happens then has happened.
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    loop {
-        lock(&watcher).look(&mut emulator.world());
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-async fn sleep_until(time: Time, at: Duration) {
-    let due = origin() + SignedDuration::try_from(at).unwrap_or_default();
-    let left = due - time.now();
-    if let Ok(left) = Duration::try_from(left) {
-        tokio::time::sleep(left).await;
-    }
-}
-
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,55 +4,78 @@ use std::fmt::Write;
 
 use super::html::escape;
 use super::text::clock;
-use super::timeline::{Ending, Invocation, Run, Track, What};
+use super::timeline::{Ending, Invocation, Run, Tone, Track, What};
 
-const WIDTH: f64 = 1080.0;
-/// Where the tracks begin; their names stand left of it.
-const LEFT: f64 = 128.0;
-const TOP: f64 = 34.0;
 const ROW: f64 = 26.0;
 const BAR: f64 = 17.0;
+const TOP: f64 = 34.0;
+
+/// How wide a picture is, and where the names of its rows are.
+#[derive(Clone, Copy)]
+struct Format {
+    class: &'static str,
+    width: f64,
+    /// Where the bars begin; left of it are the names, or, where there is no room, above.
+    left: f64,
+    /// Room above a bar for its name.
+    above: f64,
+    /// Minutes from one number of the axis to the next.
+    step: usize,
+}
+
+const WIDE: Format = Format { class: "wide", width: 1080.0, left: 128.0, above: 0.0, step: 1 };
+const NARROW: Format = Format { class: "narrow", width: 340.0, left: 6.0, above: 15.0, step: 5 };
 
 struct Picture {
+    format: Format,
     seconds: f64,
     svg: String,
 }
 
 impl Picture {
     fn x(&self, at: f64) -> f64 {
-        LEFT + (WIDTH - LEFT - 8.0) * (at / self.seconds).clamp(0.0, 1.0)
+        let Format { width, left, .. } = self.format;
+        left + (width - left - 8.0) * (at / self.seconds).clamp(0.0, 1.0)
     }
 
     fn add(&mut self, element: std::fmt::Arguments<'_>) {
         // Writing into a string does not fail.
         let _ = self.svg.write_fmt(element);
     }
+
+    /// The name of a row whose bar begins at `top`.
+    fn name(&mut self, name: &str, top: f64) {
+        let Format { left, above, .. } = self.format;
+        let (x, y) = if above > 0.0 { (left, top - 4.0) } else { (left - 10.0, top + BAR - 4.0) };
+        self.add(format_args!(r#"<text class="name" x="{x:.1}" y="{y:.1}">{}</text>"#, escape(name)));
+    }
 }
 
-/// The chart of a run: a row for what lasted, a row for invocations and calls, a line for each step of the story.
-pub fn chart(run: &Run) -> String {
-    let rows = run.tracks.len() as f64;
-    let bottom = TOP + rows * ROW;
+/// The chart of a run, once for wide and once for narrow windows: a row for what lasted, a row for invocations and
+/// calls, a line for each step of the story.
+pub fn charts(run: &Run) -> String {
+    [WIDE, NARROW].map(|format| chart(run, format)).concat()
+}
+
+fn chart(run: &Run, format: Format) -> String {
+    let row_height = ROW + format.above;
+    let bottom = TOP + run.tracks.len() as f64 * row_height + format.above;
     let height = bottom + 84.0;
-    let mut picture = Picture { seconds: run.seconds.max(1.0), svg: String::new() };
+    let mut picture = Picture { format, seconds: run.seconds.max(1.0), svg: String::new() };
     picture.add(format_args!(
-        r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Timeline of {}">"#,
+        r#"<svg class="{}" viewBox="0 0 {} {height}" role="img" aria-label="Timeline of {}">"#,
+        format.class,
+        format.width,
         run.handler.name()
     ));
     axis(&mut picture, bottom, height);
     for (index, track) in run.tracks.iter().enumerate() {
-        row(&mut picture, track, TOP + index as f64 * ROW);
+        row(&mut picture, track, TOP + index as f64 * row_height + format.above);
     }
-    picture.add(format_args!(
-        r#"<text class="name" x="{:.1}" y="{:.1}">invocations</text>"#,
-        LEFT - 10.0,
-        bottom + 19.0
-    ));
-    picture.add(format_args!(
-        r#"<text class="name" x="{:.1}" y="{:.1}">calls</text>"#,
-        LEFT - 10.0,
-        bottom + 52.0
-    ));
+    picture.name("invocations", bottom + 6.0);
+    if format.above == 0.0 {
+        picture.name("calls", bottom + 39.0);
+    }
     for (at, invocation) in run.invocations() {
         invoked(&mut picture, at, invocation, bottom);
     }
@@ -70,27 +93,21 @@ fn axis(picture: &mut Picture, bottom: f64, height: f64) {
             TOP - 4.0,
             bottom + 66.0
         ));
-        if minutes <= 12 || minute % 2 == 0 {
+        if minute % picture.format.step == 0 && (minutes <= 12 || minute % 2 == 0 || picture.format.step > 1)
+        {
             picture.add(format_args!(
                 r#"<text class="tick" x="{x:.1}" y="{:.1}">{minute}</text>"#,
                 height - 4.0
             ));
         }
     }
-    picture.add(format_args!(
-        r#"<text class="name" x="{:.1}" y="{:.1}">minute</text>"#,
-        LEFT - 10.0,
-        height - 4.0
-    ));
+    if picture.format.above == 0.0 {
+        picture.name("minute", height - BAR);
+    }
 }
 
 fn row(picture: &mut Picture, track: &Track, top: f64) {
-    picture.add(format_args!(
-        r#"<text class="name" x="{:.1}" y="{:.1}">{}</text>"#,
-        LEFT - 10.0,
-        top + BAR - 4.0,
-        escape(track.name)
-    ));
+    picture.name(track.name, top);
     for span in &track.spans {
         let (from, to) = (picture.x(span.from), picture.x(span.to));
         let width = (to - from).max(1.0);
@@ -114,13 +131,12 @@ fn row(picture: &mut Picture, track: &Track, top: f64) {
 }
 
 fn class(value: &str) -> &'static str {
-    match value {
-        "orders-replica" | "forced unhealthy" => "moved",
-        "disabled alone" | "inverted alone" => "odd",
-        "served" | "normal" | "orders-primary" => "good",
-        "modifying" => "odd",
-        value if value.starts_with("available") => "good",
-        _ => "bad",
+    match Tone::of(value) {
+        Tone::Plain => "plain",
+        Tone::Good => "good",
+        Tone::Moved => "moved",
+        Tone::Odd => "odd",
+        Tone::Bad => "bad",
     }
 }
 
@@ -131,7 +147,7 @@ fn invoked(picture: &mut Picture, at: f64, invocation: &Invocation, top: f64) {
             (if actions.is_empty() { "calm" } else { "moved" }, format!("{decision} · {reason}"))
         }
         Ending::Failed { error_type, .. } => ("bad", format!("failed · {error_type}")),
-        Ending::Crashed => ("bad", "died".to_owned()),
+        Ending::Crashed => ("bad", "cut off".to_owned()),
     };
     picture.add(format_args!(
         r#"<g><title>{} {} ({})</title><rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="9" rx="4.5"/></g>"#,

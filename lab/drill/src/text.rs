@@ -1,44 +1,29 @@
-//! A timeline for a terminal.
+//! A run for a terminal of 80 columns.
 
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Style};
+use textwrap::{Options, fill, wrap};
+
 use super::cli::Played;
-use super::cost::Cost;
+use super::scenario::{Handler, Scenario};
 use super::strip::strip;
-use super::timeline::{CallLine, Ending, Event, Invocation, Run, What};
+use super::timeline::{CallLine, Ending, Event, Fate, Invocation, Run, What};
 
 /// Columns of text.
-const WIDTH: usize = 110;
-/// Where a line's own text begins.
-const INDENT: usize = 17;
+pub const WIDTH: usize = 80;
+/// Where everything but a heading begins.
+pub const INDENT: usize = 2;
+/// Where the text of an event begins, after its time and its label.
+const TEXT: usize = 19;
 
-/// A colour, where colours are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ink {
-    Good,
-    Bad,
-    Warn,
-    Blue,
-    Dim,
-    Bold,
-}
-
-#[derive(Clone, Copy)]
-pub struct Pen(pub bool);
-
-impl Pen {
-    pub fn ink(self, ink: Ink, text: &str) -> String {
-        let code = match ink {
-            Ink::Good => "32",
-            Ink::Bad => "31",
-            Ink::Warn => "33",
-            Ink::Blue => "36",
-            Ink::Dim => "2",
-            Ink::Bold => "1",
-        };
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-}
+pub const PLAIN: Style = Style::new();
+pub const BOLD: Style = Style::new().bold();
+pub const DIM: Style = Style::new().dimmed();
+pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const WARN: Style = AnsiColor::Yellow.on_default();
+pub const BAD: Style = AnsiColor::Red.on_default();
+pub const BLUE: Style = AnsiColor::Cyan.on_default();
 
 /// Minutes and seconds.
 pub fn clock(seconds: f64) -> String {
@@ -56,142 +41,165 @@ pub fn long(seconds: f64) -> String {
     }
 }
 
-/// Writes a scenario: its timeline, its strip, its totals and its verdicts.
-pub fn timeline(played: &Played<'_>, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let pen = Pen(color);
-    let scenario = played.scenario;
-    writeln!(out, "\n{}", pen.ink(Ink::Bold, scenario.name))?;
-    writeln!(out, "{}\n", scenario.title)?;
-    let note = format!(
-        "Time is simulated: {} minutes took {:.1} s. The handler, its AWS clients and their HTTP calls over loopback are the real ones; RDS, Route 53, CloudWatch and SNS are a local emulator. Times are minutes:seconds since the start.",
-        scenario.minutes, played.took
-    );
-    for line in wrapped(&note, WIDTH - 2) {
-        writeln!(out, "  {}", pen.ink(Ink::Dim, &line))?;
+/// How long something failed.
+pub fn failed(seconds: f64) -> String {
+    if seconds == 0.0 { "never".to_owned() } else { long(seconds) }
+}
+
+/// Writes a paragraph after a label, wrapped.
+pub fn put(out: &mut impl Write, indent: &str, label: &str, style: Style, text: &str) -> io::Result<()> {
+    let rest = " ".repeat(textwrap::core::display_width(indent) + textwrap::core::display_width(label));
+    let width = WIDTH - rest.len();
+    for (index, line) in wrap(text, width).iter().enumerate() {
+        if index == 0 {
+            write!(out, "{indent}{label}")?
+        } else {
+            write!(out, "{rest}")?
+        }
+        writeln!(out, "{style}{line}{style:#}")?;
     }
+    Ok(())
+}
+
+/// Names the scenarios.
+pub fn list(scenarios: &[Scenario], out: &mut impl Write) -> io::Result<()> {
+    for Scenario { name, title, .. } in scenarios {
+        let options = Options::new(WIDTH).initial_indent("    ").subsequent_indent("    ");
+        writeln!(out, "{BOLD}{name}{BOLD:#}\n{}", fill(title, options))?;
+    }
+    Ok(())
+}
+
+/// Writes a scenario: what happened, what it was like over time, how long it took, and whether that is as expected.
+pub fn timeline(played: &Played<'_>, out: &mut impl Write) -> io::Result<()> {
+    let scenario = played.scenario;
+    writeln!(out, "\n{BOLD}{}{BOLD:#}", scenario.name)?;
+    writeln!(out, "{}\n", fill(scenario.title, WIDTH))?;
+    let minutes = scenario.minutes * played.runs.len() as u64;
+    let note = format!(
+        "{minutes} simulated minutes in {:.1} s. The function and its AWS clients are the real ones; RDS, Route 53, CloudWatch and SNS are emulated. Times are minutes:seconds.",
+        played.took
+    );
+    put(out, "  ", "", DIM, &note)?;
     writeln!(out)?;
     match played.runs.as_slice() {
-        [run] => events(run, pen, out)?,
-        runs => beside(runs, pen, out)?,
+        [run] => events(run, out)?,
+        runs => beside(runs, out)?,
     }
     for run in &played.runs {
         writeln!(out)?;
         if played.runs.len() > 1 {
-            writeln!(out, "  {}", pen.ink(Ink::Bold, run.handler.name()))?;
+            writeln!(out, "  {BOLD}With {}{BOLD:#}", run.handler.name())?;
         }
-        strip(run, pen, out)?;
-        totals(run, pen, out)?;
-        verdicts(run, pen, out)?;
+        strip(run, out)?;
+        writeln!(out)?;
+        outages(run, out)?;
+        writeln!(out)?;
+        verdicts(run, out)?;
     }
     writeln!(out)?;
-    for line in wrapped(scenario.moral, WIDTH - 2) {
-        writeln!(out, "  {}", pen.ink(Ink::Bold, &line))?;
-    }
+    put(out, "  ", "", BOLD, scenario.moral)?;
     writeln!(out)
 }
 
-fn events(run: &Run, pen: Pen, out: &mut impl Write) -> io::Result<()> {
+fn events(run: &Run, out: &mut impl Write) -> io::Result<()> {
     let mut events = run.events.iter().peekable();
     let mut before: Option<&Ending> = None;
     while let Some(event) = events.next() {
-        line(event, pen, out)?;
+        line(event, out)?;
         let What::Invocation(invocation) = &event.what else { continue };
-        // What repeats itself is told once.
+        // What repeats itself is shown once.
         if !before.is_some_and(|before| invocation.outcome.repeats(before)) {
-            details(invocation, pen, out)?;
+            details(invocation, out)?;
         }
         before = Some(&invocation.outcome);
-        let mut repeated = None;
+        let (mut count, mut until) = (0, 0.0);
         while let Some(next) = events.next_if(|next| {
             next.what.invocation().is_some_and(|next| next.outcome.repeats(&invocation.outcome))
         }) {
-            let (count, _) = repeated.unwrap_or((0, 0.0));
-            repeated = Some((count + 1, next.at));
+            (count, until) = (count + 1, next.at);
         }
-        if let Some((count, until)) = repeated {
-            let more = format!("… and {count} more like this until {}", clock(until));
-            writeln!(out, "{:INDENT$}{}", "", pen.ink(Ink::Dim, &more))?;
+        if count > 0 {
+            writeln!(out, "{:TEXT$}{DIM}… and {count} more like this until {}{DIM:#}", "", clock(until))?;
         }
     }
     Ok(())
 }
 
-fn line(event: &Event, pen: Pen, out: &mut impl Write) -> io::Result<()> {
-    let at = clock(event.at);
-    let mut put =
-        |label: &str, ink: Ink, text: &str| writeln!(out, "  {at}  {label:<8}{}", pen.ink(ink, text));
-    match &event.what {
-        What::Story { text } => put("│", Ink::Bold, text),
-        What::Rds { instance, text } => put("RDS", Ink::Warn, &format!("{instance}: {text}")),
-        What::Console { text } => put("console", Ink::Warn, text),
-        What::Dns { instance } => put("DNS", Ink::Blue, &format!("answers {instance} from now on")),
-        What::Clients { instance, reads, writes } => {
-            let fate = |good: bool| if good { "served" } else { "failing" };
-            let ink = if *reads && *writes { Ink::Good } else { Ink::Bad };
-            put(
-                "clients",
-                ink,
-                &format!("reach {instance}: reads {}, writes {}", fate(*reads), fate(*writes)),
-            )
+/// The label of an event, its text and its colour.
+pub fn told(what: &What) -> (&'static str, String, Style) {
+    let fate = |good: bool| if good { "served" } else { "failing" };
+    match what {
+        What::Story { text } => ("│", text.clone(), BOLD),
+        What::Rds { instance, text } => ("RDS", format!("{instance}: {text}"), WARN),
+        What::Console { text } => ("console", text.clone(), WARN),
+        What::Metric { asks: true } => {
+            ("metric", "RouteToSecondary is 1: asks for the secondary".to_owned(), BLUE)
         }
+        What::Metric { asks: false } => ("metric", "RouteToSecondary is 0 again".to_owned(), BLUE),
+        What::Dns { instance } => ("DNS", format!("answers {instance} from now on"), BLUE),
+        What::Clients { instance, reads, writes } => (
+            "clients",
+            format!("at {instance}: reads {}, writes {}", fate(*reads), fate(*writes)),
+            if *reads && *writes { GOOD } else { BAD },
+        ),
         What::Invocation(invocation) => {
-            let (headline, ink) = headline(invocation);
-            put("tick", ink, &headline)
+            let label = match invocation.trigger {
+                "operator" => "operator",
+                "RDS event" => "event",
+                _ => "tick",
+            };
+            let (text, style) = headline(invocation);
+            (label, text, style)
         }
     }
+}
+
+fn line(event: &Event, out: &mut impl Write) -> io::Result<()> {
+    let (label, text, style) = told(&event.what);
+    put(out, &format!("  {}  ", clock(event.at)), &format!("{label:<10}"), style, &text)
 }
 
 /// What an invocation decided, in a line.
-fn headline(invocation: &Invocation) -> (String, Ink) {
-    let woken = match invocation.trigger {
-        "schedule" => String::new(),
-        other => format!("  (woken by: {other})"),
-    };
-    let (text, ink) = match &invocation.outcome {
+fn headline(invocation: &Invocation) -> (String, Style) {
+    match &invocation.outcome {
         Ending::Answered { decision, reason, actions, primary, .. } => {
-            let ink = if !actions.is_empty() { Ink::Blue } else { Ink::Dim };
-            (format!("{decision} · {reason}  [primary {primary}]"), ink)
+            let style = if actions.is_empty() { DIM } else { BLUE };
+            (format!("{decision} · {reason}  [primary: {primary}]"), style)
         }
-        Ending::Failed { error_type, .. } => (format!("failed · {error_type}"), Ink::Bad),
-        Ending::Crashed => ("the function died here".to_owned(), Ink::Bad),
-    };
-    (format!("{text}{woken}"), ink)
+        Ending::Failed { error_type, .. } => (format!("failed · {error_type}"), BAD),
+        Ending::Crashed => ("the function was cut off here".to_owned(), BAD),
+    }
 }
 
-fn details(invocation: &Invocation, pen: Pen, out: &mut impl Write) -> io::Result<()> {
-    let quiet = match &invocation.outcome {
-        Ending::Answered { reason, actions, .. } => actions.is_empty() && reason == "primary-healthy",
-        Ending::Failed { .. } | Ending::Crashed => false,
-    };
-    let mut put = |label: &str, text: &str| -> io::Result<()> {
-        let label = format!("{label:<8}");
-        for (index, line) in wrapped(text, WIDTH - INDENT - 8).iter().enumerate() {
-            let label = if index == 0 { label.as_str() } else { "" };
-            writeln!(out, "{:INDENT$}{}{line}", "", pen.ink(Ink::Dim, &format!("{label:<8}")))?;
+fn details(invocation: &Invocation, out: &mut impl Write) -> io::Result<()> {
+    let indent = " ".repeat(TEXT);
+    match &invocation.outcome {
+        Ending::Answered { reason, actions, .. } if actions.is_empty() && reason == "primary-healthy" => {}
+        Ending::Answered { message, .. } | Ending::Failed { message, .. } => {
+            put(out, &indent, "why    ", PLAIN, message)?;
         }
-        Ok(())
-    };
-    if !quiet {
-        match &invocation.outcome {
-            Ending::Answered { message, .. } | Ending::Failed { message, .. } => put("why", message)?,
-            Ending::Crashed => {}
-        }
+        Ending::Crashed => {}
     }
     let reads: Vec<&CallLine> = invocation.calls.iter().filter(|call| !call.write).collect();
     if !reads.is_empty() {
-        let lasted = if invocation.seconds < 1.0 {
-            String::new()
-        } else {
-            format!(", in {}", long(invocation.seconds))
+        let lasted = match invocation.seconds {
+            ..1.0 => String::new(),
+            seconds => format!(", in {}", long(seconds)),
         };
-        put("reads", &format!("{}{lasted}", counted(&reads)))?;
+        put(out, &indent, "reads  ", DIM, &format!("{}{lasted}", counted(&reads)))?;
     }
     for call in invocation.calls.iter().filter(|call| call.write) {
-        let outcome = if call.outcome == "ok" { String::new() } else { format!("  [{}]", call.outcome) };
-        let effects = if call.effects.is_empty() { "nothing".to_owned() } else { call.effects.join("; ") };
-        put(&clock(call.at), &format!("{} → {effects}{outcome}", call.operation))?;
+        put(out, &indent, &format!("{}  ", clock(call.at)), PLAIN, &written(call))?;
     }
     Ok(())
+}
+
+/// What a write came to.
+pub fn written(call: &CallLine) -> String {
+    let outcome = if call.outcome == "ok" { String::new() } else { format!("  [{}]", call.outcome) };
+    let effects = if call.effects.is_empty() { "nothing".to_owned() } else { call.effects.join("; ") };
+    format!("{} → {effects}{outcome}", call.operation)
 }
 
 /// Calls counted by operation and outcome, in the order of their first.
@@ -212,158 +220,176 @@ pub fn counted(calls: &[&CallLine]) -> String {
 }
 
 /// Two runs of the same scenario in two columns.
-fn beside(runs: &[Run], pen: Pen, out: &mut impl Write) -> io::Result<()> {
-    let column = (WIDTH - 10) / runs.len().max(1);
+fn beside(runs: &[Run], out: &mut impl Write) -> io::Result<()> {
+    let column = (WIDTH - 9) / runs.len().max(1);
     let names: Vec<_> = runs.iter().map(|run| format!("{:<column$}", run.handler.name())).collect();
-    writeln!(out, "  {:7}{}", "", pen.ink(Ink::Bold, names.concat().trim_end()))?;
-    let mut rows: Vec<(f64, usize, String, Ink)> = Vec::new();
+    writeln!(out, "  {:7}{BOLD}{}{BOLD:#}", "", names.concat().trim_end())?;
+    // The story is the same for all and goes across both columns.
+    let mut rows: Vec<(f64, Option<usize>, String, Style)> = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         let mut before: Option<&Ending> = None;
         for event in &run.events {
-            let (text, ink) = match &event.what {
-                // The story is the same for all, and stands in front of both columns.
-                What::Story { text } if index == 0 => (text.clone(), Ink::Bold),
-                What::Story { .. } | What::Rds { .. } | What::Console { .. } => continue,
+            let (_, text, style) = told(&event.what);
+            match &event.what {
+                What::Story { .. } if index == 0 => rows.push((event.at, None, text, style)),
+                What::Story { .. } | What::Rds { .. } | What::Console { .. } => {}
                 What::Invocation(invocation) => {
-                    let repeats = before.is_some_and(|before| invocation.outcome.repeats(before));
-                    before = Some(&invocation.outcome);
-                    if repeats {
-                        continue;
+                    if !before.is_some_and(|before| invocation.outcome.repeats(before)) {
+                        rows.push((event.at, Some(index), text, style));
                     }
-                    headline(invocation)
+                    before = Some(&invocation.outcome);
                 }
-                What::Dns { instance } => (format!("DNS answers {instance}"), Ink::Blue),
-                What::Clients { instance, reads, writes } => {
-                    let ink = if *reads { Ink::Good } else { Ink::Bad };
-                    let fate = match (reads, writes) {
-                        (true, true) => "reads and writes served",
-                        (true, false) => "reads served",
-                        (false, _) => "nothing served",
-                    };
-                    (format!("clients at {instance}: {fate}"), ink)
+                What::Dns { .. } => rows.push((event.at, Some(index), format!("DNS {text}"), style)),
+                What::Metric { .. } | What::Clients { .. } => {
+                    rows.push((event.at, Some(index), format!("clients {text}"), style));
                 }
-            };
-            let index = if matches!(event.what, What::Story { .. }) { usize::MAX } else { index };
-            rows.push((event.at, index, text, ink));
+            }
         }
     }
-    rows.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (b.1 == usize::MAX).cmp(&(a.1 == usize::MAX))));
-    for (at, index, text, ink) in rows {
-        let offset = if index == usize::MAX { 0 } else { column * index };
-        writeln!(out, "  {}  {:offset$}{}", clock(at), "", pen.ink(ink, &text))?;
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.is_some().cmp(&b.1.is_some())));
+    for (at, index, text, style) in rows {
+        let offset = column * index.unwrap_or(0);
+        let width = if index.is_some() { column - 2 } else { WIDTH - 9 };
+        for (line, text) in wrap(&text, width).iter().enumerate() {
+            let at = if line == 0 { clock(at) } else { " ".repeat(5) };
+            writeln!(out, "  {at}  {:offset$}{style}{text}{style:#}", "")?;
+        }
     }
     Ok(())
 }
 
-/// The times that matter, each in words and from the outage on where there was one.
-pub fn moments(run: &Run) -> Vec<(&'static str, String)> {
-    let totals = &run.totals;
-    let began = totals.outage.or(totals.detected).unwrap_or(0.0);
-    let after = |moment: Option<f64>| match moment {
-        Some(at) => format!("{} after ({})", long((at - began).max(0.0)), clock(at)),
-        None => "never".to_owned(),
-    };
-    let mut moments = vec![
-        ("outage began", totals.outage.map_or_else(|| "never".to_owned(), clock)),
-        ("detected", after(totals.detected)),
-        ("DNS moved", after(totals.rerouted)),
-        ("clients followed", after(totals.followed)),
-    ];
-    if totals.promotion_sent.is_some() {
-        moments.push(("promotion sent", after(totals.promotion_sent)));
-        moments.push(("promotion done", after(totals.promoted)));
+/// When something happened, as seen from the beginning of an outage.
+pub fn since(began: f64, at: f64) -> String {
+    match at - began {
+        0.0 => String::new(),
+        after if after > 0.0 => format!("+ {}", long(after)),
+        before => format!("− {}", long(-before)),
     }
-    if totals.returned.is_some() {
-        moments.push(("clients returned", after(totals.returned)));
-    }
-    moments
 }
 
-/// How long something failed.
-pub fn failed(seconds: f64) -> String {
-    if seconds == 0.0 { "never".to_owned() } else { long(seconds) }
-}
-
-fn totals(run: &Run, pen: Pen, out: &mut impl Write) -> io::Result<()> {
+fn outages(run: &Run, out: &mut impl Write) -> io::Result<()> {
     let totals = &run.totals;
-    for (what, when) in moments(run) {
-        writeln!(out, "  {what:<18}{when}")?;
+    for outage in &totals.outages {
+        if outage.rerouted.is_none()
+            && let Some(over) = outage.over
+        {
+            let seen =
+                if outage.detected.is_some() { "DNS stayed" } else { "DNS stayed; no confirmed outage" };
+            let text =
+                format!("{} to {} ({}): {seen}", clock(outage.began), clock(over), long(outage.length()));
+            put(out, "  ", "Outage ", PLAIN, &text)?;
+            continue;
+        }
+        writeln!(out, "  {BOLD}Outage, leg by leg{BOLD:#}")?;
+        for (at, says) in outage.legs() {
+            writeln!(out, "    {}  {:>14}  {says}", clock(at), since(outage.began, at))?;
+        }
+        if outage.over.is_none() {
+            writeln!(out, "    {BAD}not over at the end, at {}{BAD:#}", clock(run.seconds))?;
+        }
     }
-    let failed =
-        |seconds: f64| if seconds == 0.0 { "never".to_owned() } else { format!("for {}", long(seconds)) };
-    writeln!(out, "  {:<18}{}", "writes failed", pen.ink(Ink::Bold, &failed(totals.writes_failed)))?;
-    writeln!(out, "  {:<18}{}", "reads failed", failed(totals.reads_failed))?;
+    if totals.outages.is_empty() {
+        writeln!(out, "  {GOOD}Clients were served all the time.{GOOD:#}")?;
+    } else {
+        writeln!(out, "  {BOLD}Clients without a database{BOLD:#}")?;
+        writeln!(out, "    {:<8}{BOLD}{}{BOLD:#}", "reads", failed(totals.reads_failed))?;
+        writeln!(out, "    {:<8}{BOLD}{}{BOLD:#}", "writes", failed(totals.writes_failed))?;
+    }
+    if totals.stale_writes > 0.0 {
+        let stale = long(totals.stale_writes);
+        writeln!(out, "    {BAD}{:<8}{stale} of writes to a stale primary{BAD:#}", "lost")?;
+    }
+    let (reads, writes) = (totals.read_calls, totals.write_calls);
     writeln!(
         out,
-        "  {:<18}{} invocations, {} reads, {} writes",
-        "calls", totals.invocations, totals.read_calls, totals.write_calls
-    )?;
-    if totals.metrics > 0 {
-        let cost = Cost::of(totals);
-        let greatest = cost.0.iter().max_by(|a, b| a.dollars.total_cmp(&b.dollars));
-        let greatest = greatest.map(|position| format!("{} {}", position.what, position.sum));
-        let dollars = cost.total();
-        let most = greatest.unwrap_or_default();
-        writeln!(out, "  {:<18}about ${dollars:.2} at a tick a minute, most of it {most}", "a month")?;
-    }
-    Ok(())
-}
-
-fn verdicts(run: &Run, pen: Pen, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out)?;
-    for verdict in &run.verdicts {
-        let mark = if verdict.held { pen.ink(Ink::Good, "✓") } else { pen.ink(Ink::Bad, "✗ BROKEN:") };
-        writeln!(out, "  {mark} {}", verdict.says)?;
-    }
-    if run.verdicts.iter().all(|verdict| verdict.held) && !run.broken.is_empty() {
-        let broken: Vec<_> =
-            run.broken.iter().map(|(promise, count)| format!("{promise} ×{count}")).collect();
-        let text = format!("breaks the promises this function keeps: {}", broken.join(", "));
-        writeln!(out, "  {} {text}", pen.ink(Ink::Warn, "!"))?;
-    }
-    Ok(())
-}
-
-/// A line for a scenario among many.
-pub fn one_line(played: &Played<'_>, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let pen = Pen(color);
-    let mark = if played.held() { pen.ink(Ink::Good, "✓") } else { pen.ink(Ink::Bad, "✗") };
-    let name = played.scenario.name;
-    let Some(run) = played.runs.last() else { return Ok(()) };
-    let totals = &run.totals;
-    let moved = totals.rerouted.map_or_else(|| "stays".to_owned(), |at| format!("moves at {}", clock(at)));
-    let (failed, calls) = (failed(totals.writes_failed), totals.read_calls + totals.write_calls);
-    writeln!(out, "{mark} {name:<28} DNS {moved:<14} writes fail {failed:<14} {calls:>4} calls")?;
-    for verdict in played.runs.iter().flat_map(|run| &run.verdicts).filter(|verdict| !verdict.held) {
-        writeln!(out, "    {} {}", pen.ink(Ink::Bad, "BROKEN:"), verdict.says)?;
-    }
-    Ok(())
-}
-
-/// The last line of many scenarios.
-pub fn sum(all: &[Played<'_>], color: bool, out: &mut impl Write) -> io::Result<()> {
-    let held = all.iter().filter(|played| played.held()).count();
-    let minutes: u64 = all.iter().map(|played| played.scenario.minutes * played.runs.len() as u64).sum();
-    let took: f64 = all.iter().map(|played| played.took).sum();
-    let ink = if held == all.len() { Ink::Good } else { Ink::Bad };
-    let text = format!("{held} of {} scenarios held", all.len());
-    writeln!(
-        out,
-        "\n{}: {minutes} simulated minutes in {took:.1} s. --scenario NAME shows one.",
-        Pen(color).ink(ink, &text)
+        "  {DIM}{} invocations, {reads} reading and {writes} writing calls{DIM:#}",
+        totals.invocations
     )
 }
 
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
+fn verdicts(run: &Run, out: &mut impl Write) -> io::Result<()> {
+    for verdict in &run.verdicts {
+        // What the recipe does as expected is nothing to be pleased with.
+        let (mark, style) = match (verdict.held, run.handler) {
+            (false, _) => ("✗ ", BAD),
+            (true, Handler::Function) => ("✓ ", GOOD),
+            (true, Handler::Recipe) => ("· ", PLAIN),
+        };
+        let text =
+            if verdict.held { verdict.says.clone() } else { format!("NOT AS EXPECTED: {}", verdict.says) };
+        put(out, "  ", mark, style, &text)?;
+    }
+    if run.held() && !run.broken.is_empty() {
+        let broken: Vec<_> =
+            run.broken.iter().map(|(promise, count)| format!("{promise} ×{count}")).collect();
+        put(
+            out,
+            "  ",
+            "! ",
+            WARN,
+            &format!("breaks promises that this function keeps: {}", broken.join(", ")),
+        )?;
+    }
+    let (mark, style, text) = ending(run);
+    put(out, "  ", mark, style, &text)
+}
+
+/// How a run ended, in a sentence.
+pub fn ending(run: &Run) -> (&'static str, Style, String) {
+    match run.fate() {
+        Fate::Unexpected => ("✗ ", BAD, "not as expected".to_owned()),
+        Fate::Served => ("✓ ", GOOD, "clients are served at the end".to_owned()),
+        Fate::Unserved => {
+            let fate =
+                format!("at the end reads are {}, writes are {}", run.last("reads"), run.last("writes"));
+            ("! ", if run.last("reads") == "served" { WARN } else { BAD }, fate)
         }
     }
-    lines
+}
+
+/// A line for a scenario among many.
+pub fn one_line(played: &Played<'_>, out: &mut impl Write) -> io::Result<()> {
+    let (mark, style) = match played.fate() {
+        Fate::Served => ("✓", GOOD),
+        Fate::Unserved => ("!", WARN),
+        Fate::Unexpected => ("✗", BAD),
+    };
+    let name = played.scenario.name;
+    let Some(run) = played.runs.last() else { return Ok(()) };
+    let moved = run.outage().and_then(|outage| Some(outage.rerouted? - outage.began));
+    let dns = moved.map_or_else(|| "stays".to_owned(), |after| format!("after {}", long(after)));
+    let (reads, writes) = (failed(run.totals.reads_failed), failed(run.totals.writes_failed));
+    writeln!(out, "{style}{mark}{style:#} {name:<28}{dns:<18}{reads:<16}{writes}")?;
+    for verdict in played.runs.iter().flat_map(|run| &run.verdicts).filter(|verdict| !verdict.held) {
+        put(out, "    ", "NOT AS EXPECTED: ", BAD, &verdict.says)?;
+    }
+    Ok(())
+}
+
+/// The head of the lines of many scenarios.
+pub fn head(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{DIM}  {:<28}{:<18}{:<16}writes fail{DIM:#}", "", "DNS moves", "reads fail")
+}
+
+/// The last lines of many scenarios.
+pub fn sum(all: &[Played<'_>], out: &mut impl Write) -> io::Result<()> {
+    let minutes: u64 = all.iter().map(|played| played.scenario.minutes * played.runs.len() as u64).sum();
+    let took: f64 = all.iter().map(|played| played.took).sum();
+    let (style, text) = summary(all);
+    writeln!(out)?;
+    put(out, "", "", style, &text)?;
+    writeln!(out, "{minutes} simulated minutes in {took:.1} s. `--scenario NAME` shows one in full.")
+}
+
+/// How many scenarios ended how.
+pub fn summary(all: &[Played<'_>]) -> (Style, String) {
+    let held = all.iter().filter(|played| played.held()).count();
+    let unserved = all.iter().filter(|played| played.fate() == Fate::Unserved).count();
+    let mut text = format!("{held} of {} scenarios are as expected", all.len());
+    if unserved > 0 {
+        text.push_str(&format!(
+            "; {unserved} of them (!) leave clients waiting for a person, as they should"
+        ));
+    }
+    (if held == all.len() { GOOD } else { BAD }, text)
 }

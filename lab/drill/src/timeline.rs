@@ -3,6 +3,7 @@
 use emulator::{Actor, Call, Change, Outcome};
 use serde::Serialize;
 
+use super::outage::Outage;
 use super::scenario::Handler;
 
 /// One thing that happened, with the time since the start in seconds.
@@ -25,6 +26,8 @@ pub enum What {
     Console { text: String },
     /// The function, or the recipe, was invoked.
     Invocation(Invocation),
+    /// The function's metric asks Route 53 for the secondary, or no longer does.
+    Metric { asks: bool },
     /// DNS answers with another endpoint.
     Dns { instance: String },
     /// Clients, with the caching of DNS, reach another endpoint, or another fate there.
@@ -46,6 +49,8 @@ pub struct Invocation {
     /// Simulated seconds.
     pub seconds: f64,
     pub outcome: Ending,
+    /// Whether it found the primary unhealthy.
+    pub unhealthy: bool,
     pub calls: Vec<CallLine>,
 }
 
@@ -78,7 +83,15 @@ impl Ending {
         }
     }
 
-    /// Whether a code stands in it: as the reason, or as a further one in the message.
+    /// Its words for a person.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Answered { message, .. } | Self::Failed { message, .. } => message,
+            Self::Crashed => "",
+        }
+    }
+
+    /// Whether it names a code: as the reason, or as a further one in the message.
     pub fn names(&self, code: &str) -> bool {
         match self {
             Self::Answered { reason, message, .. } | Self::Failed { reason, message, .. } => {
@@ -143,7 +156,7 @@ pub fn effect(change: &Change) -> Option<String> {
             let flags = match (disabled, inverted) {
                 (true, true) => "Disabled + Inverted: forced unhealthy",
                 (false, false) => "neither Disabled nor Inverted: normal",
-                (true, false) => "Disabled alone: Route 53 takes it for healthy",
+                (true, false) => "Disabled alone: Route 53 treats it as healthy",
                 (false, true) => "Inverted alone: the opposite of what it finds",
             };
             format!("{flags} (version {version})")
@@ -151,7 +164,7 @@ pub fn effect(change: &Change) -> Option<String> {
         Change::TagSet { key, value, .. } => format!("{key} = {value}"),
         Change::TagRemoved { key, .. } => format!("{key} removed"),
         Change::PromotionAccepted { instance } => format!("promotion of {instance} accepted"),
-        Change::Promoted { instance } => format!("{instance} is on its own now, and takes writes"),
+        Change::Promoted { instance } => format!("{instance} is on its own and accepts writes"),
         Change::Status { status, .. } => status.clone(),
         Change::InstanceDeleted { instance } => format!("{instance} is deleted"),
         Change::Renamed { from, to } => format!("{from} is now called {to}"),
@@ -219,52 +232,50 @@ impl Track {
         self.spans.last().map_or("", |span| span.value.as_str())
     }
 
-    /// How long it was a value, in seconds.
-    pub fn seconds(&self, value: &str) -> f64 {
-        self.spans.iter().filter(|span| span.value == value).map(|span| span.to - span.from).sum()
+    /// How long it was a value between two times, in seconds.
+    pub fn seconds(&self, value: &str, from: f64, to: f64) -> f64 {
+        let spans = self.spans.iter().filter(|span| span.value == value);
+        spans.map(|span| (span.to.min(to) - span.from.max(from)).max(0.0)).sum()
     }
 
-    /// When it first was a value.
-    pub fn first(&self, value: &str) -> Option<f64> {
-        self.spans.iter().find(|span| span.value == value).map(|span| span.from)
+    /// When it first became a value between two times.
+    pub fn first(&self, value: &str, from: f64, to: f64) -> Option<f64> {
+        let spans = self.spans.iter().skip(1).filter(|span| span.value == value);
+        spans.map(|span| span.from).find(|at| (from..=to).contains(at))
     }
 }
 
-/// The times that matter, in seconds since the start.
+/// What a run adds up to.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Totals {
-    /// Clients could not write any more.
-    pub outage: Option<f64>,
-    /// An invocation that found the primary unhealthy began.
-    pub detected: Option<f64>,
-    /// DNS answered with the secondary.
-    pub rerouted: Option<f64>,
-    /// Clients, with their caches, reached the secondary.
-    pub followed: Option<f64>,
-    /// RDS accepted the promotion.
-    pub promotion_sent: Option<f64>,
-    /// The replica took writes.
-    pub promoted: Option<f64>,
-    /// Clients reached the primary again.
-    pub returned: Option<f64>,
+    /// Each time clients were without the database, in order.
+    pub outages: Vec<Outage>,
     pub reads_failed: f64,
     pub writes_failed: f64,
-    /// How long clients wrote to a primary behind a promoted replica.
+    /// How long clients wrote to a primary whose replica had been promoted.
     pub stale_writes: f64,
     pub invocations: usize,
     pub read_calls: usize,
     pub write_calls: usize,
-    /// Metrics with their dimensions, as CloudWatch bills them.
-    pub metrics: usize,
-    /// Bytes of metrics that an invocation logs, on average.
-    pub metric_bytes: usize,
 }
 
-/// Whether something held that had to.
+/// An expectation, and whether the run met it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
     pub says: String,
     pub held: bool,
+}
+
+/// How a run ended, for those who use the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// As expected, and clients are served.
+    Served,
+    /// As expected, but clients are not served, or not fully: a person is needed.
+    Unserved,
+    /// Not as expected.
+    Unexpected,
 }
 
 /// A scenario played with a handler.
@@ -281,9 +292,25 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether all held.
+    /// Whether everything is as expected.
     pub fn held(&self) -> bool {
         self.verdicts.iter().all(|verdict| verdict.held)
+    }
+
+    /// How it ended.
+    pub fn fate(&self) -> Fate {
+        match (self.held(), self.last("reads"), self.last("writes")) {
+            (false, _, _) => Fate::Unexpected,
+            (true, "served", "served") => Fate::Served,
+            (true, _, _) => Fate::Unserved,
+        }
+    }
+
+    /// The outage that counts: the first that moved DNS, else the longest.
+    pub fn outage(&self) -> Option<&Outage> {
+        let outages = &self.totals.outages;
+        let moved = outages.iter().find(|outage| outage.rerouted.is_some());
+        moved.or_else(|| outages.iter().max_by(|a, b| a.length().total_cmp(&b.length())))
     }
 
     /// The invocations, with when they began.
@@ -294,5 +321,37 @@ impl Run {
     /// The track of this name.
     pub fn track(&self, name: &str) -> Option<&Track> {
         self.tracks.iter().find(|track| track.name == name)
+    }
+
+    /// What a track was last.
+    pub fn last(&self, track: &str) -> &str {
+        self.track(track).map_or("", Track::last)
+    }
+}
+
+/// How good a value of a track is: for colours, and for what stands for several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tone {
+    /// Neither good nor bad.
+    Plain,
+    Good,
+    /// On the secondary.
+    Moved,
+    /// In between, or set by somebody else.
+    Odd,
+    Bad,
+}
+
+impl Tone {
+    /// Of a value. Where traffic goes is not good by itself: the primary there may be dead.
+    pub fn of(value: &str) -> Self {
+        match value {
+            "served" => Self::Good,
+            "orders-primary" | "normal" | "quiet" => Self::Plain,
+            "orders-replica" | "forced unhealthy" | "asks for secondary" => Self::Moved,
+            "modifying" | "disabled alone" | "inverted alone" => Self::Odd,
+            value if value.starts_with("available") => Self::Good,
+            _ => Self::Bad,
+        }
     }
 }

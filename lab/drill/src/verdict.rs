@@ -1,49 +1,28 @@
-//! What a run comes to, and whether what had to hold did.
+//! What a run adds up to, and whether it is as expected.
 
 use emulator::{Actor, Change, World};
 use jiff::Timestamp;
 use proof::invariants::Violation;
-use proof::rig::{PRIMARY, REPLICA};
+use proof::rig::PRIMARY;
 
-use super::metrics::Metrics;
+use super::outage::outages;
 use super::scenario::{Expect, Scenario};
 use super::timeline::{Ending, Run, Totals, Verdict, What};
 
 /// Adds up a run.
-pub fn total(run: &mut Run, world: &World, start: Timestamp, metrics: &Metrics) {
-    let first = |track: &str, value: &str| run.track(track)?.first(value);
-    let lasted = |track: &str, value: &str| run.track(track).map_or(0.0, |track| track.seconds(value));
-    let history = |wanted: fn(&Change) -> bool| {
-        let event = world.history().iter().find(|event| wanted(&event.change))?;
-        Some((event.time - start).as_secs_f64())
+pub fn total(run: &mut Run, world: &World, start: Timestamp) {
+    let lasted = |track: &str, value: &str| {
+        run.track(track).map_or(0.0, |track| track.seconds(value, 0.0, run.seconds))
     };
-    let detected = run.invocations().find(|(_, invocation)| match &invocation.outcome {
-        Ending::Answered { health, .. } => health == "unhealthy",
-        Ending::Failed { reason, .. } => reason == "control-plane-down",
-        Ending::Crashed => true,
-    });
-    let followed = first("clients reach", REPLICA);
-    let returned = followed.and_then(|followed| {
-        let spans = &run.track("clients reach")?.spans;
-        Some(spans.iter().find(|span| span.from > followed && span.value == PRIMARY)?.from)
-    });
     let calls = || run.invocations().flat_map(|(_, invocation)| &invocation.calls);
     run.totals = Totals {
-        outage: first("writes", "failing"),
-        detected: detected.map(|(at, _)| at),
-        rerouted: first("DNS answers", REPLICA),
-        followed,
-        promotion_sent: history(|change| matches!(change, Change::PromotionAccepted { .. })),
-        promoted: history(|change| matches!(change, Change::Promoted { .. })),
-        returned,
+        outages: outages(run, world, start),
         reads_failed: lasted("reads", "failing"),
         writes_failed: lasted("writes", "failing"),
         stale_writes: lasted("writes", "stale"),
         invocations: run.invocations().count(),
         read_calls: calls().filter(|call| !call.write).count(),
         write_calls: calls().filter(|call| call.write).count(),
-        metrics: metrics.kinds.len(),
-        metric_bytes: metrics.bytes / metrics.lines.max(1),
     };
 }
 
@@ -69,7 +48,6 @@ pub fn judge(run: &mut Run, scenario: &Scenario, world: &World, violations: &[Vi
 fn verdict(expect: &Expect, run: &Run, world: &World) -> Verdict {
     let endings = || run.invocations().map(|(_, invocation)| &invocation.outcome);
     let dns = run.track("DNS answers");
-    let last = |track: &str| run.track(track).map_or("", |track| track.last());
     let accepted = || {
         let history = world.history().iter();
         history.filter(|event| matches!(event.change, Change::PromotionAccepted { .. })).count()
@@ -91,14 +69,14 @@ fn verdict(expect: &Expect, run: &Run, world: &World) -> Verdict {
         }
         Expect::Promotions(wanted) => {
             let accepted = accepted();
-            (format!("{accepted} promotion(s) accepted, {wanted} expected"), accepted == wanted)
+            (format!("promotions accepted: {accepted}; expected: {wanted}"), accepted == wanted)
         }
         Expect::NothingChanged => {
             let changes = world.history().iter().filter(|event| {
                 event.by == Actor::Api && !matches!(event.change, Change::Published { .. })
             });
             let changes = changes.count();
-            (format!("the function changed nothing ({changes} changes by call)"), changes == 0)
+            (format!("nothing was changed through the API (changes: {changes})"), changes == 0)
         }
         Expect::DnsNeverMoved => (
             "DNS never moved".to_owned(),
@@ -108,8 +86,8 @@ fn verdict(expect: &Expect, run: &Run, world: &World) -> Verdict {
             (format!("DNS ends on {instance}"), dns.is_some_and(|track| track.last() == instance))
         }
         Expect::WritesAtEnd(wanted) => (
-            format!("writes are {} at the end", last("writes")),
-            (last("writes") == "served") == wanted,
+            format!("writes are {} at the end", run.last("writes")),
+            (run.last("writes") == "served") == wanted,
         ),
         Expect::NoStaleWrites => (
             "nobody wrote to the stale primary".to_owned(),
@@ -117,10 +95,15 @@ fn verdict(expect: &Expect, run: &Run, world: &World) -> Verdict {
         ),
         Expect::PromisesKept => {
             let calls = run.totals.read_calls + run.totals.write_calls;
-            (format!("every promise was kept, held against each of {calls} calls"), true)
+            (format!("every promise was kept, checked at each of {calls} calls"), true)
+        }
+        Expect::Says(words) => {
+            let said = endings().any(|ending| ending.message().contains(words));
+            let published = world.messages().iter().any(|message| format!("{message:?}").contains(words));
+            (format!("a person reads \"{words}\""), said || published)
         }
         Expect::Crash => (
-            "an invocation died half-way".to_owned(),
+            "an invocation was cut off half-way".to_owned(),
             run.events.iter().any(|event| {
                 matches!(&event.what, What::Invocation(invocation) if matches!(invocation.outcome, Ending::Crashed))
             }),

@@ -22,6 +22,9 @@ pub struct Watcher {
     pub primary: Track,
     pub replica: Track,
     pub check: Track,
+    pub metric: Track,
+    /// Whether the function's metric asks for the secondary.
+    pub asks: bool,
     pub answer: Track,
     pub clients: Track,
     pub reads: Track,
@@ -39,6 +42,8 @@ impl Watcher {
             primary: Track::new("RDS: primary"),
             replica: Track::new("RDS: replica"),
             check: Track::new("health check"),
+            metric: Track::new("metric"),
+            asks: false,
             answer: Track::new("DNS answers"),
             clients: Track::new("clients reach"),
             reads: Track::new("reads"),
@@ -59,7 +64,8 @@ impl Watcher {
     /// Looks at the world as it is now.
     pub fn look(&mut self, world: &mut World) {
         let now = world.now();
-        let at = self.since_start(now);
+        // It looks once per second, and no finer.
+        let at = self.since_start(now).floor();
         let new: Vec<Event> = world.history()[self.history..]
             .iter()
             .filter_map(|event| Some(Event { at: self.since_start(event.time), what: observed(event)? }))
@@ -84,6 +90,12 @@ impl Watcher {
                 None => "missing",
             },
         );
+
+        let asked = self.metric.last() == ASKS;
+        self.metric.push(at, if self.asks { ASKS } else { "quiet" });
+        if self.asks != asked {
+            self.events.push(Event { at, what: What::Metric { asks: self.asks } });
+        }
 
         let answered = world.dns_answer(RECORD, now).map(|answer| answer.value).unwrap_or_default();
         let moved = push(&mut self.answer, at, instance_of(&answered));
@@ -131,12 +143,15 @@ impl Watcher {
     }
 }
 
+/// The value of the metric's track where it asks for the secondary.
+pub const ASKS: &str = "asks for secondary";
+
 /// What becomes of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writes {
     Served,
     Failing,
-    /// Served by a primary behind a promoted replica: lost sooner or later.
+    /// Served by a primary whose replica was promoted: lost sooner or later.
     Stale,
 }
 

@@ -2,76 +2,55 @@
 
 use std::collections::BTreeMap;
 
-use emulator::{Alarm, HealthCheck, Instance, RecordSet, World};
-use jiff::SignedDuration;
-use proof::rig::{CHECK, PRIMARY, RECORD, REGION, REPLICA, TOPIC, ZONE, origin};
+use emulator::{Alarm, HealthCheck, Instance, World};
+use proof::rig::{self, CHECK, PRIMARY, REGION, REPLICA};
 use rds_route53_failover::metrics::NAMESPACE;
 
 /// A region that is not the function's.
 pub const OTHER_REGION: &str = "us-west-2";
-/// A CALCULATED check over the switch and over the metric.
-pub const COMPOSITE: &str = "22222222-3333-4444-5555-666666666666";
 /// A CLOUDWATCH_METRIC check on the function's `RouteToSecondary`.
 const BY_METRIC: &str = "33333333-4444-5555-6666-777777777777";
 const ALARM: &str = "route-to-secondary";
 
-/// Primary and replica in the function's region, and a switch on the primary failover record.
-pub fn same_region() -> World {
-    let primary = Instance::new(REGION, PRIMARY);
-    let replica = Instance::replica_of(&primary, REGION, REPLICA);
-    of(primary, replica, CHECK)
+fn in_regions(primary: &str, replica: &str) -> World {
+    let primary = Instance::new(primary, PRIMARY);
+    let replica = Instance::replica_of(&primary, replica, REPLICA);
+    rig::world_of(primary, replica)
 }
 
-/// The same with a Multi-AZ primary.
+/// Primary and replica in the function's region.
+pub fn same_region() -> World {
+    in_regions(REGION, REGION)
+}
+
+/// A Multi-AZ primary.
 pub fn multi_az() -> World {
     let primary = Instance { multi_az: true, ..Instance::new(REGION, PRIMARY) };
     let replica = Instance::replica_of(&primary, REGION, REPLICA);
-    of(primary, replica, CHECK)
+    rig::world_of(primary, replica)
 }
 
 /// The replica lives in another region.
 pub fn replica_in_another_region() -> World {
-    let primary = Instance::new(REGION, PRIMARY);
-    let replica = Instance::replica_of(&primary, OTHER_REGION, REPLICA);
-    of(primary, replica, CHECK)
+    in_regions(REGION, OTHER_REGION)
 }
 
 /// The primary lives in another region than the function and the replica.
 pub fn primary_in_another_region() -> World {
-    let primary = Instance::new(OTHER_REGION, PRIMARY);
-    let replica = Instance::replica_of(&primary, REGION, REPLICA);
-    of(primary, replica, CHECK)
+    in_regions(OTHER_REGION, REGION)
 }
 
-/// The primary record's check is healthy while the switch is, and no alarm asks for the secondary.
+/// The switch has a child: a check of the function's metric, which turns it unhealthy without a call.
 pub fn two_paths() -> World {
-    let primary = Instance::new(REGION, PRIMARY);
-    let replica = Instance::replica_of(&primary, REGION, REPLICA);
-    let mut world = of(primary, replica, COMPOSITE);
+    let mut world = same_region();
     world.add_health_check(HealthCheck::metric(BY_METRIC, REGION, ALARM));
-    world.add_health_check(HealthCheck {
-        children: vec![CHECK.to_owned(), BY_METRIC.to_owned()],
-        threshold: 2,
-        ..HealthCheck::switch(COMPOSITE)
-    });
+    if let Some(check) = world.health_check_mut(CHECK) {
+        *check =
+            HealthCheck { children: vec![BY_METRIC.to_owned()], threshold: 1, ..HealthCheck::switch(CHECK) };
+    }
     world.add_alarm(Alarm {
         dimensions: BTreeMap::from([("HealthCheckId".to_owned(), CHECK.to_owned())]),
         ..Alarm::new(REGION, ALARM, NAMESPACE, "RouteToSecondary")
     });
-    world
-}
-
-/// These two instances, ten minutes before the start, the switch, and the failover records that
-/// use `check`.
-fn of(primary: Instance, replica: Instance, check: &str) -> World {
-    let mut world = World::new();
-    world.advance(origin() - SignedDuration::from_mins(10));
-    let records =
-        [RecordSet::primary(RECORD, &primary.address, check), RecordSet::secondary(RECORD, &replica.address)];
-    world.add(primary);
-    world.add(replica);
-    world.add_health_check(HealthCheck::switch(CHECK));
-    world.add_zone(ZONE, "orders.example", records);
-    world.add_topic(REGION, TOPIC);
     world
 }

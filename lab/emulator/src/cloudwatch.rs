@@ -7,11 +7,14 @@ use ciborium::Value;
 use http::{HeaderValue, Request, Response};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cbor::{Members, map, text, time};
+use crate::cloudwatch::metric::{Dimensions, STATISTICS, Statistics, minute};
 use crate::faults::Asked;
-use crate::metric::{Dimensions, STATISTICS, Statistics, minute};
-use crate::wire::{self, ApiError, ApiResult, Params, Service, Xml, iso};
+use crate::wire::cbor::{Members, encode, map, text, time};
+use crate::wire::{self, ApiError, ApiResult, Service};
 use crate::world::World;
+
+pub(crate) mod alarm;
+pub(crate) mod metric;
 
 fn invalid_value(message: impl Into<String>) -> ApiError {
     ApiError::bad("InvalidParameterValue", message)
@@ -107,7 +110,7 @@ pub(crate) fn run_cbor(world: &mut World, asked: &Asked, body: &[u8]) -> ApiResu
         "GetMetricData" => metric_data(world, &asked.region, members)?,
         other => return Err(ApiError::not_emulated(format_args!("cloudwatch:{other}"))),
     };
-    Ok(crate::cbor::encode(&answer))
+    Ok(encode(&answer))
 }
 
 fn statistics_request(mut members: Members) -> ApiResult<(Query, (Timestamp, Timestamp))> {
@@ -149,12 +152,16 @@ fn statistics_found(
     Ok(periods)
 }
 
+fn unit(metric: &str) -> &'static str {
+    if metric == "ReplicaLag" { "Seconds" } else { "Count" }
+}
+
 fn metric_statistics(world: &mut World, region: &str, members: Members) -> ApiResult<Value> {
     let (query, range) = statistics_request(members)?;
     let datapoints = statistics_found(world, region, &query, range)?
         .into_iter()
         .map(|(begin, statistics)| {
-            let mut point = vec![("Timestamp", time(begin)), ("Unit", text("Seconds"))];
+            let mut point = vec![("Timestamp", time(begin)), ("Unit", text(unit(&query.name)))];
             for name in STATISTICS {
                 if query.statistics.iter().any(|wanted| wanted == name) {
                     let value = statistics.named(name).unwrap_or_default();
@@ -227,55 +234,6 @@ fn metric_data(world: &mut World, region: &str, mut members: Members) -> ApiResu
     Ok(map([("MetricDataResults", Value::Array(results))]))
 }
 
-/// The older protocol, which other SDKs speak; `GetMetricStatistics` only.
-pub(crate) fn run_query(
-    world: &mut World,
-    asked: &Asked,
-    mut params: Params<'_>,
-    request_id: &str,
-) -> ApiResult<Bytes> {
-    if asked.operation != "GetMetricStatistics" {
-        let what = format!("cloudwatch:{} by query", asked.operation);
-        return Err(ApiError::not_emulated(what));
-    }
-    let mut dimensions = Dimensions::new();
-    for index in 1.. {
-        let prefix = format!("Dimensions.member.{index}");
-        let Some(name) = params.take(&format!("{prefix}.Name")) else {
-            break;
-        };
-        dimensions.insert(name, params.require(&format!("{prefix}.Value"))?);
-    }
-    let query = Query {
-        namespace: params.require("Namespace")?,
-        name: params.require("MetricName")?,
-        dimensions,
-        period: params.take_parsed("Period")?.unwrap_or(0),
-        statistics: params.take_list("Statistics.member"),
-    };
-    let mut at = |name: &str| {
-        let missing = || ApiError::bad("MissingParameter", format!("{name} is required."));
-        params.take_parsed::<Timestamp>(name)?.ok_or_else(missing)
-    };
-    let range = (at("StartTime")?, at("EndTime")?);
-    params.finish()?;
-    let found = statistics_found(world, &asked.region, &query, range)?;
-    let mut xml = Xml::new("GetMetricStatisticsResponse", Service::CloudWatch.namespace());
-    xml.open("GetMetricStatisticsResult").open("Datapoints");
-    for (begin, statistics) in found {
-        xml.open("member").leaf("Timestamp", iso(begin)).leaf("Unit", "Seconds");
-        for name in STATISTICS {
-            if query.statistics.iter().any(|wanted| wanted == name) {
-                xml.optional(name, statistics.named(name));
-            }
-        }
-        xml.close();
-    }
-    xml.close().leaf("Label", &query.name).close();
-    crate::rds_describe::metadata(&mut xml, request_id);
-    Ok(xml.finish())
-}
-
 pub(crate) fn cbor_response(status: u16, request_id: &str, body: Bytes) -> Response<Bytes> {
     let mut response = wire::respond(status, "application/cbor", request_id, body);
     let protocol = HeaderValue::from_static("rpc-v2-cbor");
@@ -284,7 +242,7 @@ pub(crate) fn cbor_response(status: u16, request_id: &str, body: Bytes) -> Respo
 }
 
 pub(crate) fn cbor_refusal(error: &ApiError, request_id: &str) -> Response<Bytes> {
-    let body = crate::cbor::encode(&map([
+    let body = encode(&map([
         ("__type", text(&format!("com.amazonaws.cloudwatch#{}", error.code))),
         ("message", text(&error.message)),
     ]));

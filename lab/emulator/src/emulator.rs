@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
 
-use crate::world::{Reply, World};
+use crate::requests::Reply;
+use crate::world::World;
 
 /// A [`World`] that real SDK clients can call. Clones share it.
 #[derive(Clone)]
@@ -58,7 +59,7 @@ impl Emulator {
     /// [`World::crash_after_call`], which was ordered before; race the caller against it and drop the
     /// caller.
     pub async fn crashed(&self) {
-        let crashed = self.lock().crashed();
+        let crashed = Arc::clone(&self.lock().crashed);
         crashed.notified().await;
     }
 

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::limits::throttled;
 use crate::wire::{ApiError, Service};
 
 /// What goes wrong with a call.
@@ -15,14 +18,7 @@ pub enum Fault {
     /// A 5xx status (500 `InternalFailure`, 503 `ServiceUnavailable`); not carried out.
     Server(u16),
     /// Any other error of the service; not carried out.
-    Error {
-        /// HTTP status.
-        status: u16,
-        /// Error code.
-        code: Cow<'static, str>,
-        /// Text for a person.
-        message: Cow<'static, str>,
-    },
+    Error { status: u16, code: Cow<'static, str>, message: Cow<'static, str> },
     /// No answer ever, the connection stays open; not carried out.
     Hang,
     /// The connection is reset; not carried out.
@@ -40,6 +36,12 @@ pub enum Fault {
     AppliedThenHang,
     /// Carried out, and answered with a 5xx status.
     AppliedThenServer(u16),
+    /// Carried out, and answered with any other error.
+    AppliedThenError { status: u16, code: Cow<'static, str>, message: Cow<'static, str> },
+    /// Carried out, and answered 200 with well-formed XML that has a root and nothing in it.
+    Emptied,
+    /// Carried out, and answered with so many bytes: the answer, and blanks after it.
+    Padded(usize),
 }
 
 /// When and whether the operation itself is run.
@@ -49,8 +51,39 @@ pub(crate) enum Effect {
     Reset { apply: bool },
     Slow(Duration),
     Malformed,
-    Truncated,
+    Rewrite(Rewrite),
     ApplyThenRefuse(ApiError),
+}
+
+/// What is left of an answer.
+pub(crate) enum Rewrite {
+    Half,
+    Root,
+    Pad(usize),
+}
+
+impl Rewrite {
+    pub(crate) fn apply(self, body: &mut Bytes) {
+        match self {
+            Self::Half => body.truncate(body.len() / 2),
+            Self::Root => {
+                let root = bare_root(body);
+                *body = root.unwrap_or_default().into();
+            }
+            Self::Pad(size) => {
+                let mut padded = body.to_vec();
+                padded.resize(size.max(body.len()), b' ');
+                *body = padded.into();
+            }
+        }
+    }
+}
+
+fn bare_root(body: &[u8]) -> Option<String> {
+    let document = roxmltree::Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let name = document.root_element().tag_name();
+    let namespace = name.namespace().unwrap_or_default();
+    Some(format!("<{} xmlns=\"{namespace}\"/>", name.name()))
 }
 
 impl Fault {
@@ -64,17 +97,22 @@ impl Fault {
             ),
         };
         match self {
-            Self::Throttle => Effect::Refuse(ApiError::bad("Throttling", "Rate exceeded")),
+            Self::Throttle => Effect::Refuse(throttled()),
             Self::Denied => Effect::Refuse(denied(service, operation, region)),
             Self::Server(status) => Effect::Refuse(server(*status)),
             Self::Error { status, code, message } => {
                 Effect::Refuse(ApiError::new(*status, code.clone(), message.clone().into_owned()))
             }
+            Self::AppliedThenError { status, code, message } => {
+                Effect::ApplyThenRefuse(ApiError::new(*status, code.clone(), message.clone().into_owned()))
+            }
             Self::Hang => Effect::Hang { apply: false },
             Self::Reset => Effect::Reset { apply: false },
             Self::Slow(delay) => Effect::Slow(*delay),
             Self::Malformed => Effect::Malformed,
-            Self::Truncated => Effect::Truncated,
+            Self::Truncated => Effect::Rewrite(Rewrite::Half),
+            Self::Emptied => Effect::Rewrite(Rewrite::Root),
+            Self::Padded(size) => Effect::Rewrite(Rewrite::Pad(*size)),
             Self::AppliedThenReset => Effect::Reset { apply: true },
             Self::AppliedThenHang => Effect::Hang { apply: true },
             Self::AppliedThenServer(status) => Effect::ApplyThenRefuse(server(*status)),
@@ -111,7 +149,6 @@ pub struct On {
 }
 
 impl On {
-    /// Every call.
     #[must_use]
     pub fn any() -> Self {
         Self::default()

@@ -1,10 +1,11 @@
-//! The emulator on a port, for trying the function by hand. The first line of its output is JSON
-//! with the URL, all names, and the function's environment; then it reads commands.
+//! The emulator on a port, for trying the function by hand and for rehearsals. The first line of
+//! its output is JSON with the URL, all names, and the function's environment; then it reads
+//! commands, one per line, and answers each with at least one line.
 
 use std::io;
 use std::time::Duration;
 
-use emulator::{Emulator, Fault, HealthCheck, Instance, On, RdsEvent, RecordSet, World};
+use emulator::{Emulator, Fault, HealthCheck, Instance, On, RdsEvent, RecordSet, Work, World};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -16,18 +17,30 @@ const CHECK: &str = "11111111-2222-4333-8444-555555555555";
 const ZONE: &str = "Z0000000EXAMPLE";
 const NAME: &str = "orders.example.com";
 
+const USAGE: &str = "\
+usage: emulator [--limit-requests] [--agent]
+  --limit-requests  throttle Route 53 and RDS at AWS's documented limits
+  --agent           promotions, stops and starts are performed by an agent: see `work`";
+
 const HELP: &str = "\
 status INSTANCE STATUS      such as: status orders-primary storage-full
 instances | check | dns     what is so now
+flags                       the flags of the health check, as JSON
 flags DISABLED INVERTED     a person sets the flags, such as: flags true false
 failing true|false          what the health check itself finds
 tag KEY VALUE | untag KEY   a person sets or removes a tag
 lag SECONDS|none            ReplicaLag of the replica from now on
+connections INSTANCE N|none DatabaseConnections of an instance from now on
+replication INSTANCE STATUS StatusInfos, such as: replication orders-replica terminated
+work                        with --agent: the next accepted request, as JSON, or null
+promoted INSTANCE           with --agent: the promotion has ended as it should
 event INSTANCE EVENT-ID     an RDS event; prints its SNS message
 delete INSTANCE             a person deletes an instance
 rename INSTANCE NAME        a person renames an instance
 fault OPERATION FAULT       for the next call: throttle, denied, 500, 503, hang, reset, slow,
-                            malformed, truncated, applied-then-reset, applied-then-hang
+                            malformed, truncated, emptied, applied-then-reset,
+                            applied-then-hang
+limits on|off               request limits
 clear                       no faults
 calls | history | messages  what happened
 close-idle                  closes idle connections
@@ -35,7 +48,21 @@ quit";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let (world, topic) = world();
+    let (mut world, topic) = world();
+    for option in std::env::args().skip(1) {
+        match option.as_str() {
+            "--limit-requests" => world.limit_requests(true),
+            "--agent" => world.performed_by_agent = true,
+            "--help" => {
+                println!("{USAGE}\n\ncommands on standard input:\n{HELP}");
+                return Ok(());
+            }
+            unknown => {
+                eprintln!("unknown option `{unknown}`\n{USAGE}");
+                std::process::exit(2);
+            }
+        }
+    }
     let emulator = Emulator::new(world, Timestamp::now);
     let server = emulator.listen().await?;
     let hello = json!({
@@ -95,7 +122,9 @@ fn command(emulator: &Emulator, words: &[&str]) -> String {
     let mut world = emulator.world();
     let done = || "ok".to_owned();
     match words {
-        ["status" | "delete" | "event" | "rename", id, ..] if world.instance(id).is_none() => {
+        ["status" | "delete" | "event" | "rename" | "connections" | "replication" | "promoted", id, ..]
+            if world.instance(id).is_none() =>
+        {
             format!("there is no instance {id}")
         }
         ["status", id, status] => {
@@ -135,6 +164,19 @@ healthy: {healthy}",
             Some(answer) => format!("{} (TTL {} s)", answer.value, answer.ttl),
             None => format!("{NAME} does not exist"),
         },
+        ["flags"] => {
+            let healthy = world.is_healthy(CHECK);
+            let check = world.health_check(CHECK);
+            let flags = check.map(|check| {
+                json!({
+                    "disabled": check.disabled,
+                    "inverted": check.inverted,
+                    "version": check.version,
+                    "healthy": healthy,
+                })
+            });
+            json!(flags).to_string()
+        }
         ["flags", disabled, inverted] => match (disabled.parse(), inverted.parse()) {
             (Ok(disabled), Ok(inverted)) => {
                 world.console_set_flags(CHECK, disabled, inverted);
@@ -156,6 +198,28 @@ healthy: {healthy}",
         }
         ["lag", lag] => {
             world.set_replica_lag(REPLICA, lag.parse().ok());
+            done()
+        }
+        ["connections", id, connections] => {
+            world.set_database_connections(id, connections.parse().ok());
+            done()
+        }
+        ["replication", id, status] => {
+            world.set_replication(id, status);
+            done()
+        }
+        ["work"] => {
+            let work = world.take_work();
+            let work =
+                work.map(|Work { instance, task }| json!({ "instance": instance, "task": task.name() }));
+            json!(work).to_string()
+        }
+        ["promoted", id] => {
+            world.finish_promotion(id);
+            done()
+        }
+        ["limits", on @ ("on" | "off")] => {
+            world.limit_requests(*on == "on");
             done()
         }
         ["fault", operation, fault] => match named(fault) {
@@ -187,6 +251,7 @@ fn named(fault: &str) -> Option<Fault> {
         "slow" => Fault::Slow(Duration::from_secs(5)),
         "malformed" => Fault::Malformed,
         "truncated" => Fault::Truncated,
+        "emptied" => Fault::Emptied,
         "applied-then-reset" => Fault::AppliedThenReset,
         "applied-then-hang" => Fault::AppliedThenHang,
         _ => return None,

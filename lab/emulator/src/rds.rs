@@ -1,21 +1,32 @@
-//! The operations of RDS.
+//! RDS: instances, what they go through, and what happened to them.
+
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
 use crate::faults::Asked;
-use crate::instance::{Instance, Source, arn};
-use crate::lifecycle::Known;
-use crate::rds_describe::{describe, instance_answer};
-use crate::rds_events::{RdsEvent, describe_events};
 use crate::record::Change;
 use crate::wire::{ApiError, ApiResult, Params};
 use crate::world::World;
+use agent::{Task, Work};
+use describe::{describe, instance_answer};
+use events::{RdsEvent, describe_events};
+use instance::{Instance, Source, arn};
+
+pub(crate) mod agent;
+mod describe;
+pub(crate) mod events;
+pub(crate) mod instance;
+pub(crate) mod lifecycle;
 
 #[derive(Debug, Default)]
 pub(crate) struct Rds {
     pub(crate) instances: Vec<Instance>,
     pub(crate) events: Vec<RdsEvent>,
-    pub(crate) known: Known,
+    /// The identifiers that ever were.
+    known: BTreeSet<String>,
+    /// What an agent has yet to take.
+    work: VecDeque<Work>,
     keys: u64,
 }
 
@@ -39,7 +50,6 @@ pub(crate) fn run(
         "PromoteReadReplica" => ("PromoteReadReplica", promote(world, region, params)?),
         "StopDBInstance" => ("StopDBInstance", stop(world, region, params)?),
         "StartDBInstance" => ("StartDBInstance", start(world, region, params)?),
-        "RebootDBInstance" => ("RebootDBInstance", reboot(world, region, params)?),
         "DeleteDBInstance" => ("DeleteDBInstance", delete(world, region, params)?),
         "ModifyDBInstance" => ("ModifyDBInstance", modify(world, region, params)?),
         "CreateDBInstanceReadReplica" => {
@@ -158,7 +168,7 @@ impl World {
             return Err(invalid_state(format!("DB Instance {} is already being promoted.", instance.id)));
         }
         must_be(instance, "available")?;
-        self.run_promotion(key);
+        self.perform(key, Task::Promote);
         Ok(())
     }
 }
@@ -177,7 +187,7 @@ fn stop(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u6
             instance.id
         )));
     }
-    world.pass_through(key, &["stopping", "stopped"]);
+    world.perform(key, Task::Stop);
     Ok(key)
 }
 
@@ -186,31 +196,7 @@ fn start(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u
     let key = instance.key;
     params.finish()?;
     must_be(instance, "stopped")?;
-    world.pass_through(key, &["starting", "available"]);
-    Ok(key)
-}
-
-fn reboot(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
-    let instance = find_by_identifier(world, region, &mut params)?;
-    let (key, id) = (instance.key, instance.arn());
-    let failover = params.take_bool("ForceFailover")?;
-    params.finish()?;
-    must_be(instance, "available")?;
-    if failover && !instance.multi_az {
-        return Err(invalid_combination("You can't specify ForceFailover for a Single-AZ DB instance."));
-    }
-    let step = world.step;
-    if failover {
-        world.push_event(RdsEvent::new(&id, "RDS-EVENT-0013"));
-        let id = id.clone();
-        world.after(step, move |world| {
-            world.push_event(RdsEvent::new(&id, "RDS-EVENT-0049"));
-        });
-    }
-    world.after(step, move |world| {
-        world.push_event(RdsEvent::new(&id, "RDS-EVENT-0006"));
-    });
-    world.pass_through(key, &["rebooting", "available"]);
+    world.perform(key, Task::Start);
     Ok(key)
 }
 

@@ -27,7 +27,6 @@ pub struct Call {
     pub is_write: bool,
     /// What it did change.
     pub changes: Vec<Change>,
-    /// What was answered.
     pub outcome: Outcome,
 }
 
@@ -38,7 +37,6 @@ pub enum Outcome {
     Ok,
     /// Refused by the service.
     Refused {
-        /// HTTP status.
         status: u16,
         /// The error code, such as `DBInstanceNotFound`.
         code: Cow<'static, str>,
@@ -62,9 +60,8 @@ pub enum Actor {
 
 /// A change of the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Change {
-    /// An accepted update of a health check, with what it has after it.
+    /// An accepted creation or update of a health check, with what it has after it.
     CheckUpdated {
         check: String,
         disabled: bool,
@@ -127,9 +124,7 @@ pub enum Change {
 pub struct Event {
     /// By the emulator's clock.
     pub time: Timestamp,
-    /// Who did it.
     pub by: Actor,
-    /// What it was.
     pub change: Change,
 }
 

@@ -7,6 +7,14 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use jiff::Timestamp;
 
+pub(crate) mod cbor;
+pub(crate) mod front;
+mod params;
+mod xml;
+
+pub(crate) use params::Params;
+pub(crate) use xml::Xml;
+
 /// The services that are emulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
@@ -120,130 +128,6 @@ pub(crate) fn scope<B>(request: &Request<B>) -> ApiResult<Scope<'_>> {
             Ok(Scope { region, service })
         }
         _ => Err(incomplete("Credential")),
-    }
-}
-
-/// Query parameters, taken one by one so that what is left over is known to be unknown.
-#[derive(Debug)]
-pub(crate) struct Params<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl<'a> Params<'a> {
-    pub(crate) fn parse(encoded: &'a [u8]) -> Self {
-        Self(form_urlencoded::parse(encoded).collect())
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
-    }
-
-    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
-        let index = self.0.iter().position(|(key, _)| key == name)?;
-        Some(self.0.swap_remove(index).1.into_owned())
-    }
-
-    pub(crate) fn require(&mut self, name: &str) -> ApiResult<String> {
-        self.take(name).filter(|value| !value.is_empty()).ok_or_else(|| {
-            ApiError::bad("MissingParameter", format!("The request must contain the parameter {name}."))
-        })
-    }
-
-    pub(crate) fn take_bool(&mut self, name: &str) -> ApiResult<bool> {
-        Ok(self.take_parsed(name)?.unwrap_or(false))
-    }
-
-    pub(crate) fn take_parsed<T: std::str::FromStr>(&mut self, name: &str) -> ApiResult<Option<T>> {
-        self.take(name)
-            .map(|text| {
-                text.parse().map_err(|_| {
-                    ApiError::bad("MalformedInput", format!("The value '{text}' of {name} cannot be read."))
-                })
-            })
-            .transpose()
-    }
-
-    /// The members `prefix.1`, `prefix.2`, … of a list.
-    pub(crate) fn take_list(&mut self, prefix: &str) -> Vec<String> {
-        (1..).map_while(|index| self.take(&format!("{prefix}.{index}"))).collect()
-    }
-
-    /// Drops every parameter whose name begins so.
-    pub(crate) fn drop_prefixed(&mut self, prefix: &str) {
-        self.0.retain(|(key, _)| !key.starts_with(prefix));
-    }
-
-    /// Refuses what no rule of the operation has taken.
-    pub(crate) fn finish(self) -> ApiResult<()> {
-        match self.0.first() {
-            None => Ok(()),
-            Some((key, _)) => {
-                Err(ApiError::bad("MalformedInput", format!("The parameter {key} is not known here.")))
-            }
-        }
-    }
-}
-
-/// A writer of well-formed XML.
-#[derive(Debug)]
-pub(crate) struct Xml {
-    text: String,
-    open: Vec<&'static str>,
-}
-
-impl Xml {
-    pub(crate) fn new(root: &'static str, namespace: &str) -> Self {
-        let mut text = String::with_capacity(1024);
-        text.push_str("<?xml version=\"1.0\"?>\n<");
-        text.push_str(root);
-        text.push_str(" xmlns=\"");
-        text.push_str(namespace);
-        text.push_str("\">");
-        Self { text, open: vec![root] }
-    }
-
-    pub(crate) fn open(&mut self, tag: &'static str) -> &mut Self {
-        self.text.push('<');
-        self.text.push_str(tag);
-        self.text.push('>');
-        self.open.push(tag);
-        self
-    }
-
-    pub(crate) fn close(&mut self) -> &mut Self {
-        if let Some(tag) = self.open.pop() {
-            self.text.push_str("</");
-            self.text.push_str(tag);
-            self.text.push('>');
-        }
-        self
-    }
-
-    pub(crate) fn leaf(&mut self, tag: &'static str, value: impl Display) -> &mut Self {
-        self.open(tag);
-        let value = value.to_string();
-        for character in value.chars() {
-            match character {
-                '&' => self.text.push_str("&amp;"),
-                '<' => self.text.push_str("&lt;"),
-                '>' => self.text.push_str("&gt;"),
-                '"' => self.text.push_str("&quot;"),
-                other => self.text.push(other),
-            }
-        }
-        self.close()
-    }
-
-    pub(crate) fn optional(&mut self, tag: &'static str, value: Option<impl Display>) -> &mut Self {
-        match value {
-            Some(value) => self.leaf(tag, value),
-            None => self,
-        }
-    }
-
-    pub(crate) fn finish(mut self) -> Bytes {
-        while !self.open.is_empty() {
-            self.close();
-        }
-        self.text.into()
     }
 }
 

@@ -1,39 +1,21 @@
-//! The state of everything, and how one request meets it.
+//! The state of everything, its time, and its record.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-use crate::faults::{Asked, Effect, Faults, On};
-use crate::front::{Input, protocol, refusal, success};
-use crate::lifecycle::Promotion;
-use crate::metric::CloudWatch;
+use crate::cloudwatch::metric::CloudWatch;
+use crate::faults::{Faults, On};
+use crate::limits::Limits;
 use crate::rds::Rds;
-use crate::record::{Actor, Call, Change, Event, Outcome, Record};
+use crate::rds::lifecycle::Promotion;
+use crate::record::{Actor, Call, Change, Event, Record};
 use crate::route53::Route53;
 use crate::sns::Sns;
-use crate::wire::{self, ApiError, Service};
-use crate::{cloudwatch, front, rds, route53, sns};
-
-/// What a front door does with a request.
-#[derive(Debug)]
-pub enum Reply {
-    /// Answers.
-    Answer(Response<Bytes>),
-    /// Answers after this long.
-    AnswerAfter(Duration, Response<Bytes>),
-    /// Keeps the connection open and never answers.
-    Hang,
-    /// Resets the connection.
-    Reset,
-}
 
 pub(crate) type Step = Box<dyn FnOnce(&mut World) + Send>;
 
@@ -48,17 +30,22 @@ pub struct World {
     pub(crate) route53: Route53,
     pub(crate) cloudwatch: CloudWatch,
     pub(crate) sns: Sns,
-    record: Record,
+    pub(crate) record: Record,
     timeline: BTreeMap<(Timestamp, u64), Step>,
     timeline_entries: u64,
-    hooks: Vec<(Trigger, Step)>,
-    crash: Option<Crash>,
-    crashed: Arc<Notify>,
+    pub(crate) hooks: Vec<(Trigger, Step)>,
+    pub(crate) crash: Option<Crash>,
+    pub(crate) crashed: Arc<Notify>,
     /// What goes wrong.
     pub faults: Faults,
+    /// How many requests AWS takes, once [`World::limit_requests`] is on.
+    pub limits: Limits,
     /// How promotions run.
     pub promotion: Promotion,
-    /// How long each step of a start, stop, reboot, rename, creation or deletion takes.
+    /// Whether an agent carries out what RDS accepts, instead of the passing of time; see
+    /// [`World::take_work`].
+    pub performed_by_agent: bool,
+    /// How long each step of a start, stop, rename, creation or deletion takes.
     pub step: Duration,
     /// How long a change of a health check's flags takes to reach DNS answers.
     pub dns_propagation: Duration,
@@ -68,15 +55,15 @@ pub struct World {
     pub route53_only_in_us_east_1: bool,
 }
 
-enum Trigger {
+pub(crate) enum Trigger {
     CallNumber(u64),
     Next(On),
 }
 
 #[derive(Debug)]
-struct Crash {
-    number: u64,
-    after: bool,
+pub(crate) struct Crash {
+    pub(crate) number: u64,
+    pub(crate) after: bool,
 }
 
 impl fmt::Debug for World {
@@ -96,7 +83,6 @@ impl Default for World {
 }
 
 impl World {
-    /// An empty one.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -113,7 +99,9 @@ impl World {
             crash: None,
             crashed: Arc::default(),
             faults: Faults::default(),
+            limits: Limits::default(),
             promotion: Promotion::default(),
+            performed_by_agent: false,
             step: Duration::from_secs(60),
             dns_propagation: Duration::ZERO,
             route53_only_in_us_east_1: true,
@@ -185,10 +173,6 @@ impl World {
         self.crashed = Arc::default();
     }
 
-    pub(crate) fn crashed(&self) -> Arc<Notify> {
-        Arc::clone(&self.crashed)
-    }
-
     /// Every call since the start, or since [`World::forget_record`].
     #[must_use]
     pub fn calls(&self) -> &[Call] {
@@ -228,141 +212,5 @@ impl World {
         let result = act(self);
         self.actor = before;
         result
-    }
-
-    /// Carries out one request.
-    pub fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Reply {
-        self.advance(now);
-        self.record.number += 1;
-        let number = self.record.number;
-        let request_id = format!("00000000-0000-4000-8000-{number:012x}");
-        let (asked, input) = match front::identify(request, self.route53_only_in_us_east_1) {
-            Ok(identified) => identified,
-            Err((protocol, error)) => {
-                let response = refusal(protocol, &error, &request_id);
-                self.record.calls.push(Call {
-                    number,
-                    time: self.now,
-                    service: protocol.service,
-                    operation: Cow::Owned(format!("{} {}", request.method(), request.uri().path())),
-                    region: String::new(),
-                    target: None,
-                    is_write: request.method() != http::Method::GET,
-                    changes: Vec::new(),
-                    outcome: Outcome::Refused { status: error.status, code: error.code },
-                });
-                return Reply::Answer(response);
-            }
-        };
-        self.run_hooks(&asked);
-        let mut call = Call {
-            number,
-            time: self.now,
-            service: asked.service,
-            is_write: !["Describe", "Get", "List"].iter().any(|prefix| asked.operation.starts_with(prefix)),
-            changes: Vec::new(),
-            outcome: Outcome::Ok,
-            operation: Cow::Borrowed(""),
-            region: String::new(),
-            target: None,
-        };
-        let reply = self.answer(&asked, request, input, &request_id, &mut call);
-        let Asked { operation, region, target, .. } = asked;
-        self.record.calls.push(Call { operation, region, target, ..call });
-        reply
-    }
-
-    fn answer(
-        &mut self,
-        asked: &Asked,
-        request: &Request<Bytes>,
-        input: Input<'_>,
-        request_id: &str,
-        call: &mut Call,
-    ) -> Reply {
-        let crash = self.crash.take_if(|crash| crash.number == call.number);
-        if let Some(Crash { after, .. }) = crash {
-            if after {
-                // The dead caller gets no answer, whatever it would have been.
-                let _ = self.run(asked, request, input, request_id, call);
-            }
-            call.outcome = Outcome::Crash;
-            self.crashed.notify_one();
-            return Reply::Hang;
-        }
-        let Some(fault) = self.faults.take(asked) else {
-            return Reply::Answer(self.run(asked, request, input, request_id, call));
-        };
-        let effect = fault.effect(asked.service, &asked.operation, &asked.region);
-        let apply = !matches!(
-            effect,
-            Effect::Refuse(_) | Effect::Hang { apply: false } | Effect::Reset { apply: false }
-        );
-        let mut response = apply.then(|| self.run(asked, request, input, request_id, call));
-        call.outcome = Outcome::Fault(fault);
-        match effect {
-            Effect::Refuse(error) | Effect::ApplyThenRefuse(error) => {
-                Reply::Answer(refusal(protocol(asked.service, request), &error, request_id))
-            }
-            Effect::Hang { .. } => Reply::Hang,
-            Effect::Reset { .. } => Reply::Reset,
-            Effect::Slow(delay) => {
-                let response = response.take().unwrap_or_default();
-                Reply::AnswerAfter(delay, response)
-            }
-            Effect::Malformed => {
-                let page = Bytes::from_static(b"<html><body>Please log in</body></html>");
-                Reply::Answer(wire::respond(200, "text/html", request_id, page))
-            }
-            Effect::Truncated => {
-                let mut response = response.take().unwrap_or_default();
-                let half = response.body().len() / 2;
-                response.body_mut().truncate(half);
-                Reply::Answer(response)
-            }
-        }
-    }
-
-    fn run(
-        &mut self,
-        asked: &Asked,
-        request: &Request<Bytes>,
-        input: Input<'_>,
-        request_id: &str,
-        call: &mut Call,
-    ) -> Response<Bytes> {
-        let before = self.record.history.len();
-        let result = self.acting(Actor::Api, |world| match input {
-            Input::Query(params) => match asked.service {
-                Service::Rds => rds::run(world, asked, params, request_id),
-                Service::Sns => sns::run(world, asked, params, request_id),
-                Service::CloudWatch => cloudwatch::run_query(world, asked, params, request_id),
-                Service::Route53 => Err(ApiError::not_emulated("Route 53 by query")),
-            },
-            Input::Rest(route) => route53::run(world, &route, request.body()),
-            Input::Cbor => cloudwatch::run_cbor(world, asked, request.body()),
-        });
-        call.changes = self.record.history[before..].iter().map(|event| event.change.clone()).collect();
-        let protocol = protocol(asked.service, request);
-        match result {
-            Ok(body) => success(protocol, request_id, body),
-            Err(error) => {
-                let response = refusal(protocol, &error, request_id);
-                call.outcome = Outcome::Refused { status: error.status, code: error.code };
-                response
-            }
-        }
-    }
-
-    fn run_hooks(&mut self, asked: &Asked) {
-        let number = self.record.number;
-        // Taken first, so that a hook may set another one like itself for a later call.
-        let due = self.hooks.extract_if(.., |(trigger, _)| match trigger {
-            Trigger::CallNumber(wanted) => *wanted == number,
-            Trigger::Next(on) => on.matches(asked),
-        });
-        for (_, hook) in due.collect::<Vec<_>>() {
-            hook(self);
-        }
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_cloudwatch::error::ProvideErrorMetadata;
 use aws_sdk_cloudwatch::operation::get_metric_statistics::builders::GetMetricStatisticsFluentBuilder;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, Statistic};
+use aws_sdk_sns::types::MessageAttributeValue;
 use common::{Clients, emulator, inprocess, inprocess_in, start, world};
 use emulator::Change;
 
@@ -155,4 +156,80 @@ async fn what_is_published_is_kept_and_what_sns_refuses_is_not() {
     assert_eq!(world.messages()[0].message, "moved: ü");
     let published = |event: &&emulator::Event| matches!(event.change, Change::Published { .. });
     assert_eq!(world.history().iter().filter(published).count(), 1);
+}
+
+#[tokio::test]
+async fn connections_are_a_metric_of_their_own() {
+    let mut world = world();
+    world.set_database_connections("orders-replica", Some(17.0));
+    let (emulator, clock) = emulator(world);
+    let clients = inprocess(&emulator);
+    clock.pass(60);
+    let answer = lag(&clients, -60, 120).metric_name("DatabaseConnections").send().await.unwrap();
+    assert_eq!(answer.datapoints().len(), 2);
+    assert_eq!(answer.datapoints()[0].maximum(), Some(17.0));
+    assert_eq!(answer.datapoints()[0].unit().unwrap().as_str(), "Count");
+    assert!(points(lag(&clients, -60, 120)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_in_json_has_a_form_for_each_protocol_and_must_have_a_default() {
+    let mut world = world();
+    let topic = world.add_topic("us-east-1", "alerts");
+    let (emulator, _) = emulator(world);
+    let clients = inprocess(&emulator);
+    let publish = |message: &str| clients.sns.publish().topic_arn(&topic).message(message);
+    let json = r#"{"default":"d","email":"for people","https":"{\"version\":\"1.0\"}","sms":1,"pager":"x"}"#;
+    publish(json).message_structure("json").send().await.unwrap();
+    publish(json).send().await.unwrap();
+    for bad in ["moved", "[]", "null", "{}", r#"{"email":"e"}"#, r#"{"default":{"a":1}}"#] {
+        let refused = publish(bad).message_structure("json").send().await.unwrap_err();
+        assert_eq!(refused.code(), Some("InvalidParameter"), "{bad}");
+    }
+    let refused = publish(json).message_structure("xml").send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("InvalidParameter"));
+    let world = emulator.world();
+    let [forms, plain] = world.messages() else { panic!("{:?}", world.messages()) };
+    assert_eq!(forms.text_for("email"), "for people");
+    assert_eq!(forms.text_for("https"), r#"{"version":"1.0"}"#);
+    assert_eq!(forms.text_for("sms"), "d", "a value that is no string is ignored");
+    assert_eq!(forms.forms.keys().collect::<Vec<_>>(), ["default", "email", "https"]);
+    assert_eq!(plain.text_for("email"), json);
+    assert!(plain.forms.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_has_256_kb_with_its_attributes() {
+    let mut world = world();
+    let topic = world.add_topic("us-east-1", "alerts");
+    let (emulator, _) = emulator(world);
+    let clients = inprocess(&emulator);
+    let publish = |size: usize| clients.sns.publish().topic_arn(&topic).message("x".repeat(size));
+    publish(256 * 1024).send().await.unwrap();
+    let attribute = MessageAttributeValue::builder().data_type("String").string_value("v").build().unwrap();
+    for call in [publish(256 * 1024 + 1), publish(256 * 1024).message_attributes("a", attribute)] {
+        assert_eq!(call.send().await.unwrap_err().code(), Some("InvalidParameter"));
+    }
+}
+
+#[tokio::test]
+async fn a_fifo_topic_wants_a_group_and_a_deduplication_id() {
+    let mut world = world();
+    let fifo = world.add_topic("us-east-1", "alerts.fifo");
+    let plain = world.add_topic("us-east-1", "alerts");
+    let (emulator, _) = emulator(world);
+    let clients = inprocess(&emulator);
+    let publish = |topic: &str| clients.sns.publish().topic_arn(topic).message("moved");
+    for call in [
+        publish(&fifo),
+        publish(&fifo).message_deduplication_id("1"),
+        publish(&fifo).message_group_id("orders"),
+        publish(&fifo).message_group_id("or ders").message_deduplication_id("1"),
+        publish(&plain).message_deduplication_id("1"),
+    ] {
+        assert_eq!(call.send().await.unwrap_err().code(), Some("InvalidParameter"));
+    }
+    let call = publish(&fifo).message_group_id("orders").message_deduplication_id("1");
+    call.send().await.unwrap();
+    assert_eq!(emulator.world().messages()[0].group.as_deref(), Some("orders"));
 }

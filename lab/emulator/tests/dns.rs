@@ -182,3 +182,86 @@ fn an_alarm_that_nobody_looked_at_meanwhile_comes_to_the_same_state() {
         assert_eq!(state(&mut watched, end), state(&mut left, end));
     }
 }
+
+/// Failover aliases over plain records, as external-dns makes them.
+fn world_of_aliases(evaluate: bool) -> World {
+    let mut world = World::new();
+    for id in ["one", "two"] {
+        world.add_health_check(HealthCheck::tcp(id, "host", 5432));
+    }
+    let plain = |name: &str, value: &str, check: &str| RecordSet {
+        ttl: 20,
+        health_check: Some(check.to_owned()),
+        ..RecordSet::cname(name, value)
+    };
+    let primary = RecordSet { health_check: None, ..RecordSet::primary(NAME, "", "") };
+    world.add_zone(
+        "Z1",
+        "example.com",
+        [
+            primary.alias_of("a.example.com", evaluate),
+            RecordSet::secondary(NAME, "").alias_of("b.example.com", evaluate),
+            plain("a.example.com", "a.rds.amazonaws.com", "one"),
+            plain("b.example.com", "b.rds.amazonaws.com", "two"),
+        ],
+    );
+    world
+}
+
+fn value(world: &mut World) -> (String, u32, Failover) {
+    let answer = world.dns_answer(NAME, world.now()).unwrap();
+    (answer.value, answer.ttl, answer.failover.unwrap())
+}
+
+#[test]
+fn failover_aliases_are_followed_to_the_plain_records_and_are_as_healthy_as_those() {
+    let mut world = world_of_aliases(true);
+    let (a, b) = ("a.rds.amazonaws.com".to_owned(), "b.rds.amazonaws.com".to_owned());
+    assert_eq!(value(&mut world), (a.clone(), 20, Failover::Primary));
+    world.console_set_flags("one", true, true);
+    assert_eq!(value(&mut world), (b, 20, Failover::Secondary));
+    world.set_failing("two", true);
+    assert_eq!(value(&mut world), (a, 20, Failover::Primary), "both are unhealthy");
+}
+
+#[test]
+fn an_alias_that_does_not_evaluate_its_target_stays_healthy() {
+    let mut world = world_of_aliases(false);
+    world.console_set_flags("one", true, true);
+    assert_eq!(value(&mut world).2, Failover::Primary);
+}
+
+#[test]
+fn an_alias_without_end_has_no_answer() {
+    let mut world = World::new();
+    let round = |name: &str, other: &str| RecordSet::cname(name, "").alias_of(other, true);
+    world.add_zone(
+        "Z1",
+        "example.com",
+        [round("a.example.com", "b.example.com"), round("b.example.com", "a.example.com")],
+    );
+    assert_eq!(world.dns_answer("a.example.com", start()), None);
+}
+
+#[test]
+fn an_inverted_child_counts_the_other_way_round_and_a_disabled_parent_is_healthy() {
+    for (child, parent, healthy) in [
+        ((false, true), (false, false), false),
+        ((true, true), (false, false), false),
+        ((true, false), (false, false), true),
+        ((true, true), (true, false), true),
+        ((false, false), (true, true), false),
+        ((true, true), (false, true), true),
+    ] {
+        let mut world = World::new();
+        world.add_health_check(HealthCheck::tcp("child", "host", 5432));
+        world.add_health_check(HealthCheck {
+            children: vec!["child".to_owned()],
+            threshold: 1,
+            ..HealthCheck::switch("parent")
+        });
+        world.console_set_flags("child", child.0, child.1);
+        world.console_set_flags("parent", parent.0, parent.1);
+        assert_eq!(world.is_healthy("parent"), healthy, "child {child:?}, parent {parent:?}");
+    }
+}

@@ -144,15 +144,20 @@ async fn a_hang_keeps_a_tcp_connection_open_without_an_answer() {
     assert_eq!(emulator.world().calls().len(), 2);
 }
 
-/// Sends a request by hand and reads until the answer's end tag or the end of the connection.
-async fn ask(stream: &mut TcpStream) -> io::Result<String> {
+/// Sends a request by hand.
+async fn send(stream: &mut TcpStream) -> io::Result<()> {
     let body = "Action=DescribeDBInstances&Version=2014-10-31";
     let request = format!(
         "POST / HTTP/1.1\r\nhost: emulator\r\ncontent-length: {}\r\nauthorization: AWS4-HMAC-SHA256 \
          Credential=A/20260301/us-east-1/rds/aws4_request, SignedHeaders=host, Signature=00\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(request.as_bytes()).await?;
+    stream.write_all(request.as_bytes()).await
+}
+
+/// Reads until the answer's end tag or the end of the connection.
+async fn ask(stream: &mut TcpStream) -> io::Result<String> {
+    send(stream).await?;
     let mut answer = Vec::new();
     while !answer.ends_with(b"</DescribeDBInstancesResponse>") && stream.read_buf(&mut answer).await? > 0 {}
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -282,4 +287,66 @@ async fn a_crash_that_nobody_awaited_is_not_taken_for_the_next_one() {
     timeout(Duration::from_millis(10), describe(&clients)).await.unwrap_err();
     emulator.world().no_crash();
     timeout(Duration::from_millis(10), emulator.crashed()).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_update_that_was_made_can_be_answered_with_a_mismatch() {
+    let (emulator, _) = emulator(world());
+    let clients = inprocess(&emulator);
+    let code = "HealthCheckVersionMismatch";
+    let fault = Fault::AppliedThenError { status: 500, code: code.into(), message: "no".into() };
+    emulator.world().faults.once("UpdateHealthCheck", fault);
+    let update = clients.route53.update_health_check().health_check_id(CHECK);
+    let refused = update.health_check_version(1).disabled(true).inverted(true).send().await.unwrap_err();
+    assert_eq!(refused.code(), Some(code));
+    assert_eq!(refused.raw_response().unwrap().status().as_u16(), 500);
+    assert_eq!(emulator.world().health_check(CHECK).unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn the_tags_can_be_missing_from_an_answer_of_200() {
+    let (emulator, _) = emulator(world());
+    let (_server, doors) = both_doors(&emulator).await;
+    for clients in doors {
+        emulator.world().faults.once("ListTagsForResource", Fault::Emptied);
+        let list = clients.route53.list_tags_for_resource().resource_id(CHECK);
+        let list = list.resource_type(aws_sdk_route53::types::TagResourceType::Healthcheck);
+        // The SDK fills in an empty set for the one that is missing.
+        let set = list.send().await.unwrap().resource_tag_set.unwrap();
+        assert!(set.tags().is_empty());
+        assert_eq!(set.resource_id(), None, "a real set names its check");
+    }
+}
+
+#[tokio::test]
+async fn a_not_found_can_come_with_any_status() {
+    let (emulator, _) = emulator(world());
+    let clients = inprocess(&emulator);
+    for status in [403, 429, 500, 503] {
+        let fault = Fault::Error { status, code: "DBInstanceNotFound".into(), message: "no".into() };
+        emulator.world().faults.once("DescribeDBInstances", fault);
+        let refused = describe(&clients).await.unwrap_err();
+        assert_eq!(refused.code(), Some("DBInstanceNotFound"));
+        assert_eq!(refused.raw_response().unwrap().status().as_u16(), status);
+    }
+    let missing = describe_id(&clients, "orders-nobody").await.unwrap_err();
+    assert_eq!(missing.raw_response().unwrap().status().as_u16(), 404);
+}
+
+#[tokio::test]
+async fn an_answer_can_be_as_long_as_a_test_wants() {
+    let (emulator, _) = emulator(world());
+    let (server, doors) = both_doors(&emulator).await;
+    let size = 3_000_000;
+    for clients in doors {
+        emulator.world().faults.once("DescribeDBInstances", Fault::Padded(size));
+        assert_eq!(describe(&clients).await.unwrap().db_instances().len(), 1, "it is a whole answer");
+    }
+    emulator.world().faults.once("DescribeDBInstances", Fault::Padded(size));
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    send(&mut stream).await.unwrap();
+    let mut head = vec![0; 1000];
+    stream.read_exact(&mut head).await.unwrap();
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    assert!(head.contains(&format!("content-length: {size}\r\n")), "{head}");
 }

@@ -6,7 +6,7 @@ mod common;
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::DbInstance;
 use common::{Clients, emulator, inprocess, inprocess_in, world};
-use emulator::{Actor, Change, Instance};
+use emulator::{Actor, Change, Instance, RdsEvent};
 use std::time::Duration;
 
 async fn describe(clients: &Clients, id: &str) -> Result<DbInstance, String> {
@@ -168,37 +168,6 @@ async fn an_instance_with_a_replica_cannot_be_stopped_and_one_without_comes_back
 }
 
 #[tokio::test]
-async fn a_forced_failover_needs_multi_az_and_leaves_events_without_their_id() {
-    let mut world = world();
-    let (emulator, clock) = {
-        world.instance_mut("orders-primary").unwrap().multi_az = true;
-        emulator(world)
-    };
-    let clients = inprocess(&emulator);
-    let reboot = |id: &str| clients.rds.reboot_db_instance().db_instance_identifier(id).force_failover(true);
-    let refused = reboot("orders-replica").send().await.unwrap_err();
-    assert_eq!(refused.code(), Some("InvalidParameterCombination"));
-    reboot("orders-primary").send().await.unwrap();
-    assert_eq!(status(&clients, "orders-primary").await, "rebooting");
-    clock.pass(60);
-    assert_eq!(status(&clients, "orders-primary").await, "available");
-    let events = clients
-        .rds
-        .describe_events()
-        .source_identifier("orders-primary")
-        .source_type(aws_sdk_rds::types::SourceType::DbInstance)
-        .event_categories("failover")
-        .duration(10)
-        .send()
-        .await
-        .unwrap();
-    let messages: Vec<_> = events.events().iter().map(|e| e.message().unwrap()).collect();
-    assert_eq!(messages, ["A Multi-AZ failover has started", "A Multi-AZ failover has completed"]);
-    let refused = clients.rds.describe_events().source_identifier("orders-primary").send().await;
-    assert_eq!(refused.unwrap_err().code(), Some("InvalidParameterCombination"));
-}
-
-#[tokio::test]
 async fn after_a_rename_the_old_identifier_is_not_found_and_the_replica_follows_the_new_one() {
     let (emulator, clock) = emulator(world());
     let clients = inprocess(&emulator);
@@ -255,4 +224,85 @@ async fn what_the_emulator_does_not_implement_it_says_loudly() {
     let refused = clients.rds.describe_db_clusters().send().await.unwrap_err();
     assert_eq!(refused.code(), Some("NotEmulated"));
     assert!(refused.message().unwrap().contains("rds:DescribeDBClusters"));
+}
+
+#[tokio::test]
+async fn a_deletion_leaves_an_event_for_14_days_and_a_rename_leaves_none() {
+    let mut world = world();
+    world.push_event(RdsEvent::new("orders-replica", "RDS-EVENT-0045"));
+    world.console_rename("orders-replica", "orders-new");
+    world.console_delete("orders-primary");
+    let (emulator, clock) = emulator(world);
+    let clients = inprocess(&emulator);
+    let events = async |id: &str, category: Option<&str>| {
+        let call = clients.rds.describe_events().source_identifier(id).duration(20_160);
+        let call = call.set_event_categories(category.map(|c| vec![c.to_owned()]));
+        let call = call.source_type(aws_sdk_rds::types::SourceType::DbInstance);
+        let found = call.send().await.unwrap();
+        found.events().iter().map(|e| e.message().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(events("orders-primary", Some("deletion")).await, ["DB instance deleted"]);
+    assert!(events("orders-replica", Some("deletion")).await.is_empty());
+    assert!(events("orders-new", None).await.is_empty());
+    assert_eq!(events("orders-replica", None).await, ["Replication has stopped"], "of the old name");
+    clock.pass(14 * 86_400);
+    assert_eq!(events("orders-primary", Some("deletion")).await.len(), 1);
+    clock.pass(1);
+    assert!(events("orders-primary", Some("deletion")).await.is_empty());
+    for minutes in [0, 20_161] {
+        let refused = clients.rds.describe_events().duration(minutes).send().await.unwrap_err();
+        assert_eq!(refused.code(), Some("InvalidParameterValue"));
+    }
+}
+
+#[tokio::test]
+async fn a_restored_instance_is_another_one_under_its_name() {
+    let mut world = world();
+    let primary = world.instance("orders-primary").unwrap().clone();
+    world.add(Instance::replica_of(&primary, "eu-west-1", "orders-far"));
+    let (emulator, clock) = emulator(world);
+    let clients = inprocess(&emulator);
+    let before = describe(&clients, "orders-primary").await.unwrap();
+    emulator.world().console_delete("orders-primary");
+    clock.pass(900);
+    emulator.world().console_restore(primary.clone());
+    let after = describe(&clients, "orders-primary").await.unwrap();
+    assert_eq!(after.db_instance_status(), Some("available"));
+    assert!(after.instance_create_time().unwrap().secs() > before.instance_create_time().unwrap().secs());
+    assert_eq!(after.instance_create_time().unwrap().secs(), common::start().as_second() + 900);
+    assert_ne!(after.dbi_resource_id(), before.dbi_resource_id());
+    assert!(after.read_replica_db_instance_identifiers().is_empty());
+    let far = describe(&inprocess_in(&emulator, "eu-west-1"), "orders-far").await.unwrap();
+    assert_eq!(far.read_replica_source_db_instance_identifier(), Some(primary.arn().as_str()));
+    assert_eq!(far.status_infos()[0].status(), Some("terminated"));
+}
+
+#[tokio::test]
+async fn a_stop_needs_an_available_instance() {
+    let mut world = world();
+    world.add(Instance::new("us-east-1", "alone"));
+    world.set_status("alone", "backing-up");
+    let (emulator, _) = emulator(world);
+    let clients = inprocess(&emulator);
+    let stop = || clients.rds.stop_db_instance().db_instance_identifier("alone").send();
+    assert_eq!(stop().await.unwrap_err().code(), Some("InvalidDBInstanceState"));
+    emulator.world().set_status("alone", "available");
+    stop().await.unwrap();
+    assert_eq!(stop().await.unwrap_err().code(), Some("InvalidDBInstanceState"), "it is stopping");
+}
+
+#[tokio::test]
+async fn replication_that_ended_is_described_and_is_not_normal() {
+    let (emulator, _) = emulator(world());
+    let clients = inprocess(&emulator);
+    for status in ["error", "stopped", "terminated"] {
+        emulator.world().set_replication("orders-replica", status);
+        let replica = describe(&clients, "orders-replica").await.unwrap();
+        assert_eq!(replica.status_infos()[0].status(), Some(status));
+        assert_eq!(replica.status_infos()[0].normal(), Some(false));
+        assert_eq!(replica.read_replica_source_db_instance_identifier(), Some("orders-primary"));
+    }
+    emulator.world().instance_mut("orders-replica").unwrap().source = None;
+    let alone = describe(&clients, "orders-replica").await.unwrap();
+    assert!(alone.read_replica_source_db_instance_identifier().is_none());
 }

@@ -5,8 +5,8 @@ mod common;
 
 use aws_sdk_route53::error::ProvideErrorMetadata;
 use aws_sdk_route53::types::{
-    Change, ChangeAction, ChangeBatch, HealthCheck, ResourceRecord, ResourceRecordSet, RrType, Tag,
-    TagResourceType,
+    AliasTarget, Change, ChangeAction, ChangeBatch, HealthCheck, HealthCheckConfig, HealthCheckType,
+    ResourceRecord, ResourceRecordSet, RrType, Tag, TagResourceType,
 };
 use common::{CHECK, Clients, NAME, emulator, inprocess, world};
 use emulator::HealthCheck as Check;
@@ -196,14 +196,86 @@ async fn an_upsert_replaces_a_record_and_a_create_of_a_present_one_is_refused() 
     }
 }
 
+fn calculated(children: &[&str]) -> HealthCheckConfig {
+    let children = children.iter().map(|child| (*child).to_owned()).collect();
+    HealthCheckConfig::builder()
+        .r#type(HealthCheckType::Calculated)
+        .health_threshold(0)
+        .set_child_health_checks(Some(children))
+        .build()
+        .unwrap()
+}
+
 #[tokio::test]
-async fn the_status_of_a_check_says_what_it_finds_and_nothing_of_its_flags() {
-    let mut world = world();
-    world.console_set_flags(CHECK, true, true);
-    let (emulator, _) = emulator(world);
+async fn a_calculated_check_takes_no_calculated_child() {
+    let (emulator, _) = emulator(world());
     let clients = inprocess(&emulator);
-    let status = clients.route53.get_health_check_status().health_check_id(CHECK);
-    let status = status.send().await.unwrap();
-    let report = status.health_check_observations()[0].status_report().unwrap();
-    assert!(report.status().unwrap().starts_with("Success"));
+    let create = |reference: &str, config| {
+        clients.route53.create_health_check().caller_reference(reference).health_check_config(config).send()
+    };
+    let parent = create("parent", calculated(&[CHECK])).await.unwrap().health_check.unwrap();
+    assert_eq!(parent.health_check_version, 1);
+    assert_eq!(parent.health_check_config.unwrap().child_health_checks(), [CHECK]);
+    for child in [parent.id.as_str(), "nobody"] {
+        let refused = create("grandparent", calculated(&[CHECK, child])).await.unwrap_err();
+        assert_eq!(refused.code(), Some("InvalidInput"), "{child}");
+    }
+    let switch = create("switch", calculated(&[])).await.unwrap().health_check.unwrap().id;
+    let update = |child: &str| {
+        let update = clients.route53.update_health_check().health_check_id(&parent.id);
+        update.child_health_checks(child).send()
+    };
+    assert_eq!(update(&switch).await.unwrap_err().code(), Some("InvalidInput"));
+    assert_eq!(emulator.world().health_check(&parent.id).unwrap().version, 1);
+    update(CHECK).await.unwrap();
+    assert_eq!(emulator.world().health_check(&parent.id).unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn a_creation_that_is_repeated_makes_one_check() {
+    let (emulator, _) = emulator(world());
+    let clients = inprocess(&emulator);
+    let create = |config| {
+        clients.route53.create_health_check().caller_reference("once").health_check_config(config).send()
+    };
+    let first = create(calculated(&[CHECK])).await.unwrap().health_check.unwrap().id;
+    let again = create(calculated(&[CHECK])).await.unwrap().health_check.unwrap().id;
+    assert_eq!(first, again);
+    let refused = create(calculated(&[])).await.unwrap_err();
+    assert_eq!(refused.code(), Some("HealthCheckAlreadyExists"));
+    let config = HealthCheckConfig::builder().r#type(HealthCheckType::Calculated).build().unwrap();
+    let refused = clients.route53.create_health_check().caller_reference("two").health_check_config(config);
+    assert_eq!(refused.send().await.unwrap_err().code(), Some("InvalidInput"), "no threshold");
+    let mut listed = Vec::new();
+    let mut marker = None;
+    loop {
+        let page = clients.route53.list_health_checks().max_items(1).set_marker(marker).send().await.unwrap();
+        listed.extend(page.health_checks().iter().map(|check| check.id.clone()));
+        marker = page.next_marker;
+        if !page.is_truncated {
+            break;
+        }
+    }
+    assert_eq!(listed, [CHECK.to_owned(), first]);
+}
+
+#[tokio::test]
+async fn an_alias_names_a_record_of_its_type_in_the_zone() {
+    let (emulator, _) = emulator(world());
+    let clients = inprocess(&emulator);
+    let upsert = |name: &str, target: &str| {
+        let alias = AliasTarget::builder().hosted_zone_id("Z1").dns_name(target).evaluate_target_health(true);
+        let record = ResourceRecordSet::builder().name(name).r#type(RrType::Cname);
+        let record = record.alias_target(alias.build().unwrap()).build().unwrap();
+        let change = Change::builder().action(ChangeAction::Upsert).resource_record_set(record);
+        let batch = ChangeBatch::builder().changes(change.build().unwrap()).build().unwrap();
+        clients.route53.change_resource_record_sets().hosted_zone_id("Z1").change_batch(batch).send()
+    };
+    let refused = upsert("db.example.com", "nobody.example.com").await.unwrap_err();
+    assert_eq!(refused.code(), Some("InvalidChangeBatch"));
+    upsert("db.example.com", NAME).await.unwrap();
+    let all = clients.route53.list_resource_record_sets().hosted_zone_id("Z1").send().await.unwrap();
+    let alias = all.resource_record_sets().iter().find(|r| r.name() == "db.example.com.").unwrap();
+    assert_eq!(alias.alias_target().unwrap().dns_name(), "orders.example.com.");
+    assert!(alias.ttl().is_none() && alias.resource_records().is_empty());
 }

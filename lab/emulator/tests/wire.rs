@@ -112,19 +112,6 @@ fn route_53_wants_to_be_signed_for_us_east_1() {
 }
 
 #[test]
-fn the_older_protocol_of_cloudwatch_answers_too() {
-    let mut world = world();
-    world.set_replica_lag("orders-replica", Some(3.0));
-    let body = "Action=GetMetricStatistics&Version=2010-08-01&Namespace=AWS%2FRDS&MetricName=ReplicaLag&Period=60\
-                &Dimensions.member.1.Name=DBInstanceIdentifier&Dimensions.member.1.Value=orders-replica\
-                &Statistics.member.1=Maximum&StartTime=2026-03-01T11:55:00Z&EndTime=2026-03-01T12:01:00Z";
-    let case = Case { scope: "us-east-1/monitoring", ..rds(body) };
-    let (status, body) = send(&mut world, &case);
-    assert_eq!(status, 200, "{body}");
-    assert!(body.contains("<Maximum>3</Maximum>"), "{body}");
-}
-
-#[test]
 fn an_event_wakes_a_function_in_the_shapes_of_sns_and_eventbridge() {
     let mut world = world();
     world.push_event(RdsEvent::new("orders-primary", "RDS-EVENT-0221"));

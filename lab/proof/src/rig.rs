@@ -74,17 +74,18 @@ pub fn origin() -> Timestamp {
 pub fn world() -> World {
     let primary = Instance::new(REGION, PRIMARY);
     let replica = Instance::replica_of(&primary, REGION, REPLICA);
-    world_of(primary, replica)
+    let mut world = world_of(primary, replica);
+    world.set_replica_lag(REPLICA, Some(0.5));
+    world
 }
 
-/// The same around other instances of these names.
+/// The same around other instances of these names; no lag is reported yet.
 pub fn world_of(primary: Instance, replica: Instance) -> World {
     let mut world = World::new();
     world.advance(origin());
     let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
     world.add(primary);
     world.add(replica);
-    world.set_replica_lag(REPLICA, Some(0.5));
     world.add_health_check(HealthCheck::tcp(CHECK, &to_primary, 5432));
     world.add_zone(
         ZONE,
@@ -289,6 +290,7 @@ fn setting(config: &Config) -> Setting {
         observe: config.mode == Mode::Observe,
         max_lag: policy.max_lag,
         overrides: policy.overrides.clone(),
+        fence: policy.fence,
         probes: (!pair.endpoints.is_empty()).then_some(policy.on_unreachable == OnUnreachable::FailOver),
     }
 }

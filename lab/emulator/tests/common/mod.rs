@@ -1,9 +1,11 @@
 //! Real SDK clients against the emulator.
 
 use aws_sdk_rds::config::retry::RetryConfig;
-use aws_sdk_rds::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use aws_sdk_rds::config::{
+    BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use emulator::{Emulator, HealthCheck, Instance, RecordSet, World};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -54,6 +56,12 @@ pub fn emulator(world: World) -> (Emulator, Clock) {
     (emulator, clock)
 }
 
+/// An emulator that lives in tokio's time.
+pub fn in_paused_time(world: World) -> Emulator {
+    let begun = tokio::time::Instant::now();
+    Emulator::new(world, move || start() + SignedDuration::try_from(begun.elapsed()).unwrap())
+}
+
 pub struct Clients {
     pub rds: aws_sdk_rds::Client,
     pub route53: aws_sdk_route53::Client,
@@ -62,12 +70,14 @@ pub struct Clients {
 }
 
 macro_rules! client {
-    ($sdk:ident, $region:expr, $http:expr, $url:expr) => {{
+    ($sdk:ident, $region:expr, $retry:expr, $http:expr, $url:expr) => {{
         let config = $sdk::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new($region.to_owned()))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
+            .retry_config($retry)
+            // It goes by the real clock, which runs on while the simulated one is far ahead.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client($http)
             .endpoint_url($url)
             .build();
@@ -76,11 +86,15 @@ macro_rules! client {
 }
 
 pub fn clients(region: &str, http: SharedHttpClient, url: &str) -> Clients {
+    clients_with(&RetryConfig::disabled(), region, http, url)
+}
+
+pub fn clients_with(retry: &RetryConfig, region: &str, http: SharedHttpClient, url: &str) -> Clients {
     Clients {
-        rds: client!(aws_sdk_rds, region, http.clone(), url),
-        route53: client!(aws_sdk_route53, "us-east-1", http.clone(), url),
-        cloudwatch: client!(aws_sdk_cloudwatch, region, http.clone(), url),
-        sns: client!(aws_sdk_sns, region, http, url),
+        rds: client!(aws_sdk_rds, region, retry.clone(), http.clone(), url),
+        route53: client!(aws_sdk_route53, "us-east-1", retry.clone(), http.clone(), url),
+        cloudwatch: client!(aws_sdk_cloudwatch, region, retry.clone(), http.clone(), url),
+        sns: client!(aws_sdk_sns, region, retry.clone(), http, url),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use emulator::{Actor, Change, World};
 use jiff::SignedDuration;
 use rds_route53_failover::error::Failure;
-use rds_route53_failover::memory::{By, Memory, PROMOTION_VOID_AFTER, Tag};
+use rds_route53_failover::memory::{By, Memory, SENT_VOID_AFTER, Tag};
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::report::Report;
 
@@ -35,7 +35,7 @@ pub(super) async fn reach(ending: &Ending<'_>) -> (Result<(), String>, Vec<Strin
         return (Err(violation.to_string()), told);
     }
     if ending.promotion_must_become_void() {
-        rig.wait(PROMOTION_VOID_AFTER.unsigned_abs()).await;
+        rig.wait(SENT_VOID_AFTER.unsigned_abs()).await;
     }
     for tick in 1..=3 {
         rig.wait(Duration::from_secs(60)).await;
@@ -182,7 +182,7 @@ impl Ending<'_> {
                 }
             }
             CheckState::ForcedUnhealthy => {
-                let claimed = memory.routed_by(present);
+                let claimed = memory.routed_by(present, now);
                 if claimed.is_some() && unconfirmed(Tag::Routed) {
                     return Err("the failover is announced and not confirmed".to_owned());
                 }

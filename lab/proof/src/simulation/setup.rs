@@ -32,6 +32,7 @@ impl Place {
 
     pub(super) fn world(&self, promotion: Promotion) -> World {
         let mut world = world_of(self.primary(), self.replica());
+        world.set_replica_lag(REPLICA, Some(0.5));
         world.promotion = promotion;
         world
     }

@@ -1,0 +1,78 @@
+//! The scenarios in which a primary lives on after its replica was promoted.
+
+use emulator::{Instance, World};
+use proof::rig::{PRIMARY, REGION, REPLICA};
+
+use crate::scenario::Deed::Order;
+use crate::scenario::Expect::{Actions, EndsOn, NoStaleWrites, Promotions, Says, WritesAtEnd};
+use crate::scenario::{FENCE, PROMOTE, Scenario, TO_SECONDARY};
+use crate::world;
+
+const PLANNED: &str =
+    r#"{"action":"failover","reason":"planned move","force":true,"promote":true,"allow_data_loss":true}"#;
+
+fn planned(name: &'static str, title: &'static str) -> Scenario {
+    Scenario::new(name, title, 14).at(
+        (2, 20),
+        "An operator moves to the replica while the primary lives",
+        [Order(PLANNED)],
+    )
+}
+
+/// The old primary is stopped once the replica is on its own.
+pub fn fenced() -> Scenario {
+    planned(
+        "fenced",
+        "A planned failover with promotion; the old primary is stopped, so that nobody writes to it",
+    )
+    .with("FENCE_PRIMARY", "stop")
+    .moral("The fence is sent only once the replica is on its own, and only to the old primary.")
+    .expect([
+        Actions(&[TO_SECONDARY, PROMOTE, FENCE]),
+        Promotions(1),
+        EndsOn(REPLICA),
+        NoStaleWrites,
+        WritesAtEnd(true),
+    ])
+}
+
+/// The old primary has another replica, so RDS refuses to stop it.
+pub fn fence_refused() -> Scenario {
+    planned(
+        "fence-refused",
+        "RDS refuses to stop the old primary, which has another replica: a person is told what to do",
+    )
+    .with("FENCE_PRIMARY", "stop")
+    .in_world(with_another_replica)
+    .moral("An instance with read replicas can't be stopped: the alert says so, with the next step.")
+    .expect([
+        Actions(&[TO_SECONDARY, PROMOTE]),
+        Says("orders-reports"),
+        Promotions(1),
+        EndsOn(REPLICA),
+        WritesAtEnd(true),
+    ])
+}
+
+/// Nothing keeps clients with open connections from the old primary.
+pub fn split_brain() -> Scenario {
+    planned(
+        "split-brain-without-a-fence",
+        "Without a fence the old primary lives on: the alert says that it may still take writes",
+    )
+    .moral("DNS does not close open connections. FENCE_PRIMARY=stop does.")
+    .expect([
+        Actions(&[TO_SECONDARY, PROMOTE]),
+        Says("may still take writes"),
+        Promotions(1),
+        EndsOn(REPLICA),
+        WritesAtEnd(true),
+    ])
+}
+
+fn with_another_replica() -> World {
+    let mut world = world::same_region();
+    let primary = Instance::new(REGION, PRIMARY);
+    world.add(Instance::replica_of(&primary, REGION, "orders-reports"));
+    world
+}

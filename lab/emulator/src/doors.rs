@@ -1,0 +1,4 @@
+//! The two doors to an emulator.
+
+mod inprocess;
+pub(crate) mod tcp;

@@ -1,0 +1,80 @@
+//! The cases. Each breaks one thing, waits for what must come, and counts rows.
+
+mod held;
+mod hung;
+mod killed;
+mod outside_rds;
+mod planned;
+mod stake;
+mod watched;
+
+use anyhow::Result;
+
+use crate::pair::Pair;
+use crate::record::{Outcome, What};
+use crate::stage::Paths;
+
+/// A case by its name.
+pub struct Case {
+    pub name: &'static str,
+    pub title: &'static str,
+}
+
+macro_rules! cases {
+    ($($name:literal $title:literal => $play:path,)*) => {
+        pub const ALL: &[Case] = &[$(Case { name: $name, title: $title }),*];
+
+        /// Plays a case.
+        ///
+        /// # Errors
+        /// If a part does not start, or something that must come does not.
+        pub async fn play(name: &str, paths: &Paths, outcome: &mut Outcome) -> Result<()> {
+            match name {
+                $($name => $play(paths, outcome).await,)*
+                _ => anyhow::bail!("there is no case {name}"),
+            }
+        }
+    };
+}
+
+cases! {
+    "killed-promoted" "The primary is killed; the replica is promoted; the old primary comes back" => killed::promoted,
+    "killed-returned" "The primary is killed and comes back; nothing is promoted" => killed::returned,
+    "multi-az" "RDS fails the primary over to its own standby: traffic stays, and the clients outlast it" => held::multi_az,
+    "function-cut" "The function alone loses its network to both databases" => held::function_cut,
+    "lag-refused" "The replica is too far behind: refused, then requested with allow_data_loss" => stake::lag_refused,
+    "link-cut" "The replication link is cut silently, eight seconds before the primary is killed" => stake::link_cut,
+    "hung-tcp" "The primary hangs, probed over tcp" => hung::tcp,
+    "hung-page" "The primary hangs, probed with a page that runs a query" => hung::page,
+    "zone-partition" "The primary's whole zone falls silent, and comes back" => hung::partition,
+    "planned-bare" "Planned failover with promotion, the primary lives on, no fence" => planned::bare,
+    "planned-fenced" "The same with a fence" => planned::fenced,
+    "planned-read-only" "The same without a fence, the primary set read-only first" => planned::read_only,
+    "restart-bare" "The primary restarts within the TTL, after a promotion, no fence" => planned::restart_bare,
+    "restart-fenced" "The same with a fence" => planned::restart_fenced,
+    "watch-off" "Killed 20 s after a tick, real durations: a tick each minute" => watched::off,
+    "watch-on" "The same with WATCH_INTERVAL" => watched::on,
+    "patroni" "Patroni's two nodes: a switchover, a lost leader, then both" => outside_rds::patroni,
+    "galera" "Galera's three nodes: one is lost, then the quorum" => outside_rds::galera,
+}
+
+/// Rows that a client writes in a second, at most.
+const ROWS_PER_SECOND: f64 = 20.0;
+
+/// The lag that the function stated when it promoted.
+fn stated_lag(pair: &Pair, from: f64) -> Option<f64> {
+    pair.scene.record.events().iter().filter(|event| event.at >= from).find_map(|event| match &event.what {
+        What::Invocation { answer, .. } => answer["replica"]["lag_seconds"].as_f64(),
+        _ => None,
+    })
+}
+
+/// Nobody knows what clients write that replication has not seen: the lag is a lower bound, and must be called one.
+fn at_least(pair: &Pair, outcome: &mut Outcome, from: f64) {
+    let messages: Vec<String> =
+        pair.scene.aws.emulator.world().messages().iter().map(|message| message.message.clone()).collect();
+    let promoted = messages.iter().rfind(|message| message.contains("promot"));
+    let said = promoted.is_some_and(|message| message.to_lowercase().contains("at least"));
+    let text = format!("{} notifications since {from:.0} s", messages.len());
+    outcome.check("the notification says \"at least\" of the data at stake", said, text);
+}

@@ -1,0 +1,140 @@
+//! The report: one page with all in it, without a script, in the look of the drill's.
+
+use std::fmt::Write;
+
+use crate::record::{Outcome, What};
+use crate::svg;
+
+/// Text that may be in an element or an attribute.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Writing into a string does not fail.
+macro_rules! add {
+    ($to:expr, $($text:tt)+) => { let _ = writeln!($to, $($text)+); };
+}
+
+/// The page. `machine` says where and with what it was played.
+pub fn page(outcomes: &[Outcome], machine: &str, took: f64) -> String {
+    let mut body = String::new();
+    add!(body, "<h1>Rehearsal</h1>");
+    add!(
+        body,
+        "<p class=\"soft\">Real servers, real DNS answers, real PHP clients, the function's real binary; RDS, Route 53, CloudWatch and SNS are a local emulator that reports the state of these servers. A tick each 2 s and three confirmations of 300 ms stand for a minute and 10 s (a factor of 30) except where a case says otherwise; the TTL is 5 s. Nothing here was measured on AWS. {} cases in {took:.0} s on {}.</p>",
+        outcomes.len(),
+        escape(machine)
+    );
+    overview(&mut body, outcomes);
+    key(&mut body);
+    for outcome in outcomes {
+        case(&mut body, outcome);
+    }
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Failover rehearsal</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        include_str!("../../drill/src/style.css")
+    )
+}
+
+fn pill(held: bool) -> &'static str {
+    if held { "<span class=\"pill good\">held</span>" } else { "<span class=\"pill bad\">broken</span>" }
+}
+
+fn overview(to: &mut String, outcomes: &[Outcome]) {
+    let held = outcomes.iter().filter(|outcome| outcome.held()).count();
+    add!(
+        to,
+        "<section><div class=\"head\"><h2>{held} of {} cases held</h2></div><div class=\"scroll\"><table>",
+        outcomes.len()
+    );
+    add!(
+        to,
+        "<tr><th>Case</th><th></th><th class=\"number\">Rows acknowledged</th><th class=\"number\">Rows lost</th><th></th></tr>"
+    );
+    for outcome in outcomes {
+        let rows = outcome.events.iter().filter(|event| matches!(event.what, What::Ack { .. })).count();
+        add!(
+            to,
+            "<tr><td><a href=\"#{name}\">{name}</a></td><td>{}</td><td class=\"number\">{rows}</td><td class=\"number\">{}</td><td>{}</td></tr>",
+            escape(&outcome.title),
+            outcome.lost.len(),
+            pill(outcome.held()),
+            name = outcome.name
+        );
+    }
+    add!(to, "</table></div></section>");
+}
+
+fn key(to: &mut String) {
+    add!(to, "<div class=\"key\">");
+    for (color, text) in [
+        ("good", "rows on the primary, or in order"),
+        ("moved", "rows on the secondary, or moved"),
+        ("odd", "another node of the primary's cluster, or in between"),
+        ("bad", "down"),
+        ("fault", "a row that is lost"),
+        ("read", "an error that a client met"),
+    ] {
+        add!(to, "<span><i style=\"background:var(--{color})\"></i>{text}</span>");
+    }
+    add!(to, "</div>");
+}
+
+fn case(to: &mut String, outcome: &Outcome) {
+    add!(
+        to,
+        "<section id=\"{name}\"><div class=\"head\"><h2>{name}</h2>{}</div><p>{}</p>",
+        pill(outcome.held()),
+        escape(&outcome.title),
+        name = outcome.name
+    );
+    if let Some(broken) = &outcome.broken {
+        add!(to, "<p class=\"moral\">Not played to its end: {}</p>", escape(broken));
+    }
+    add!(to, "<div class=\"totals\">");
+    for figure in &outcome.figures {
+        add!(to, "<div><span>{}</span>{}</div>", escape(&figure.name), escape(&figure.value));
+    }
+    add!(to, "</div><div class=\"scroll\">{}</div><ol class=\"story\">", svg::chart(outcome));
+    for event in &outcome.events {
+        if let What::Step { text } = &event.what {
+            add!(to, "<li>{:.1} s: {}</li>", event.at, escape(text));
+        }
+    }
+    add!(to, "</ol><ul class=\"verdicts\">");
+    for check in &outcome.checks {
+        let class = if check.held { "good" } else { "bad" };
+        add!(
+            to,
+            "<li class=\"{class}\">{} <span class=\"soft\">({})</span></li>",
+            escape(&check.must),
+            escape(&check.found)
+        );
+    }
+    add!(to, "</ul>");
+    decisions(to, outcome);
+    add!(to, "</section>");
+}
+
+/// What the function answered, without what it said the time before.
+fn decisions(to: &mut String, outcome: &Outcome) {
+    add!(to, "<details><summary>What the function decided</summary><table>");
+    let mut before = None;
+    for event in &outcome.events {
+        let What::Invocation { action, answer, .. } = &event.what else { continue };
+        let reason = answer["reason"].as_str().or(answer["errorType"].as_str()).unwrap_or_default();
+        if before.replace(reason) == Some(reason) {
+            continue;
+        }
+        let message = answer["message"].as_str().or(answer["errorMessage"].as_str()).unwrap_or_default();
+        add!(
+            to,
+            "<tr><td>{:.1} s</td><td>{}</td><td><code>{}</code> {}</td></tr>",
+            event.at,
+            escape(action),
+            escape(reason),
+            escape(message)
+        );
+    }
+    add!(to, "</table></details>");
+}

@@ -1,0 +1,149 @@
+//! Route 53 takes ten requests a second of a whole account: what a tick, a failover and an order cost.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::*;
+use emulator::{Fault, On, Service};
+use proof::rig::{PRIMARY, REPLICA, Rig, world};
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToPrimary, RouteToSecondary};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_steady_tick_asks_route_53_once_whatever_the_confirmations_are() {
+    for confirmations in ["1", "3", "10"] {
+        let rig = Rig::new(world(), &[PROMOTE, ("CONFIRMATIONS", confirmations)]);
+        tick_stays(&rig, "primary-healthy").await;
+        assert_eq!(route53_calls(&rig), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_takes_eight_calls_of_route_53_and_an_order_nine() {
+    for confirmations in ["2", "3", "10"] {
+        let variables = [("CONFIRMATIONS", confirmations)];
+        let rig = Rig::new(world_with("failed"), &variables);
+        tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+        assert_eq!(route53_calls(&rig), 8, "{confirmations}");
+
+        let rig = Rig::new(world_with("failed"), &variables);
+        obeyed(&rig, failover(json!({})), "failover-ordered", &[RouteToSecondary]).await;
+        assert_eq!(route53_calls(&rig), 9, "{confirmations}");
+    }
+    // The first look is the last one.
+    let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert!(route53_calls(&rig) <= 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_with_a_promotion_takes_thirteen_and_an_order_fourteen() {
+    for confirmations in ["2", "3", "10"] {
+        let variables = [PROMOTE, ("CONFIRMATIONS", confirmations)];
+        let rig = Rig::new(world_with("failed"), &variables);
+        let both = [RouteToSecondary, PromoteReplica];
+        tick_does(&rig, "promote", "replica-fit-to-promote", &both).await;
+        assert_eq!(route53_calls(&rig), 13, "{confirmations}");
+
+        let rig = Rig::new(world_with("failed"), &variables);
+        obeyed(&rig, failover(json!({"promote": true})), "promotion-ordered", &both).await;
+        assert_eq!(route53_calls(&rig), 14, "{confirmations}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failback_takes_no_more_than_a_failover() {
+    let rig = failed_over("storage-full", &[]).await;
+    set_status(&rig, PRIMARY, "available");
+    let before = route53_calls(&rig);
+    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+    assert!(route53_calls(&rig) - before <= 8, "{}", route53_calls(&rig) - before);
+}
+
+/// Refuses each call of this operation five times before it is heard.
+fn throttle_each(w: &mut emulator::World, operation: &'static str, calls: u64) {
+    w.on_next(operation, move |w| {
+        if calls % 6 < 5 {
+            w.faults.once(operation, Fault::Throttle);
+        }
+        throttle_each(w, operation, calls + 1);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_five_times_at_every_call_traffic_still_moves_in_this_invocation() {
+    let mut w = world_with("failed");
+    for operation in ["GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck"] {
+        throttle_each(&mut w, operation, 0);
+    }
+    let rig = Rig::new(w, &[]);
+    let report = rig.invoke_within(json!({"action": "tick"}), seconds(120)).await.unwrap();
+    does(&rig, &report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
+    let claim = tag(&rig, "routed").unwrap();
+    assert!(claim.starts_with("version=2 by=auto") && !claim.contains("until="), "{claim}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_rds_is_waited_for_and_ends_no_confirmation() {
+    let mut w = world_with("failed");
+    w.faults.times(7, On::operation("DescribeDBInstances").target(PRIMARY), Fault::Throttle);
+    w.after(seconds(12), |w| {
+        w.faults.times(7, On::operation("DescribeDBInstances").target(REPLICA), Fault::Throttle);
+    });
+    let rig = Rig::new(w, &[]);
+    let report = tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert_eq!(report.observations, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_that_lasts_ends_before_the_deadline_with_a_typed_error() {
+    let mut w = world_with("failed");
+    w.faults.standing(On::service(Service::Route53), Fault::Throttle);
+    let rig = Rig::new(w, &[]);
+    let begun = rig.time.now();
+    let result = rig.invoke_within(json!({"action": "tick"}), seconds(60)).await;
+    assert_eq!(result.unwrap_err().kind.name(), "HealthCheckUnreadable");
+    assert!((rig.time.now() - begun).as_secs() < 60);
+}
+
+/// Throttles announcements for about this many attempts.
+fn hold_up(rig: &Rig) {
+    rig.emulator.world().faults.times(6, "ChangeTagsForResource", Fault::Throttle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_was_held_up_is_not_sent_over_a_persons_new_setting() {
+    for set in [(true, true), (true, false)] {
+        let rig = Rig::new(world_with("failed"), &[]);
+        hold_up(&rig);
+        rig.emulator.world().on_next("ChangeTagsForResource", move |w| {
+            w.console_set_flags(proof::rig::CHECK, set.0, set.1);
+        });
+        let report = rig.tick().await.unwrap();
+        assert_eq!(report.decision, "stay", "{}", report.message);
+        assert_eq!(flags(&rig), (set.0, set.1, 2));
+        assert_eq!(tag(&rig, "routed"), None, "{set:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_was_held_up_finds_the_pause_that_came_meanwhile() {
+    let rig = Rig::new(world_with("failed"), &[]);
+    hold_up(&rig);
+    rig.emulator.world().on_next("ChangeTagsForResource", |w| {
+        w.console_set_tag(proof::rig::CHECK, "failover:pause", "until=forever reason=x");
+    });
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.reason, tag(&rig, "routed")), ("paused", None));
+}
+
+/// Half a minute of throttles is half a minute in which the primary may have come back.
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_was_held_up_does_not_move_traffic_from_a_primary_that_is_back() {
+    let rig = Rig::new(world_with("failed"), &[]);
+    hold_up(&rig);
+    rig.emulator.world().on_next("ChangeTagsForResource", |w| w.set_status(PRIMARY, "available"));
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.decision, report.reason), ("stay", "primary-healthy"), "{}", report.message);
+    assert_eq!(state(&rig), NORMAL);
+}

@@ -1,0 +1,142 @@
+//! A failover is never orphaned: an announcement is confirmed, in time, and lapses where nobody saw its change.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::*;
+use emulator::Fault;
+use proof::rig::{CHECK, PRIMARY, Rig};
+use rds_route53_failover::model::Change::{RouteToPrimary, RouteToSecondary};
+use serde_json::json;
+
+/// A rig whose invocation died just after the flags were set: moved, announced and not confirmed.
+async fn unconfirmed(variables: &[(&str, &str)]) -> Rig {
+    let rig = Rig::new(world_with("storage-full"), variables);
+    tick_dies_after(&rig, "UpdateHealthCheck").await;
+    assert_eq!(flags(&rig), (true, true, 2));
+    assert!(!is_confirmed(&rig));
+    rig
+}
+
+fn is_confirmed(rig: &Rig) -> bool {
+    tag(rig, "routed").is_some_and(|tag| tag.starts_with("version=2 by=auto at=") && !tag.contains(" until="))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_tick_confirms_what_a_dead_invocation_announced() {
+    let rig = unconfirmed(&[]).await;
+    let before = writes(&rig);
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.reason, report.health_check.by), ("promotion-off", Some("auto")));
+    assert_eq!(report.actions, [], "a note is no change");
+    assert!(is_confirmed(&rig));
+    assert_eq!(writes(&rig), before + 1);
+    tick_stays(&rig, "promotion-off").await;
+    // For good: an hour later it is still the function's.
+    rig.wait(seconds(3600)).await;
+    set_status(&rig, PRIMARY, "available");
+    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_does_not_keep_the_claim_from_being_confirmed() {
+    let rig = unconfirmed(&[]).await;
+    rig.emulator.world().console_set_tag(CHECK, "failover:pause", "until=forever reason=x");
+    assert_eq!(rig.tick().await.unwrap().reason, "paused");
+    assert!(is_confirmed(&rig));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_confirms_it_too() {
+    let rig = unconfirmed(&[]).await;
+    let report = rig.invoke(failover(json!({}))).await.unwrap();
+    assert_eq!(report.reason, "already-on-secondary");
+    assert!(report.message.contains("`pause` keeps it"), "{}", report.message);
+    assert!(is_confirmed(&rig));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_only_looks_confirms_nothing() {
+    let rig = unconfirmed(&[]).await;
+    let before = writes(&rig);
+    for action in ["status", "check"] {
+        rig.invoke(json!({"action": action})).await.unwrap();
+    }
+    let rig = rig.redeployed(&[("MODE", "observe")]);
+    rig.tick().await.unwrap();
+    assert_eq!(writes(&rig), before);
+    assert!(!is_confirmed(&rig));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_past_its_time_claims_nothing() {
+    for (after, reason, by) in [(890, "promotion-off", Some("auto")), (901, "forced-elsewhere", None)] {
+        let rig = unconfirmed(&[]).await;
+        rig.wait(seconds(after)).await;
+        let report = rig.tick().await.unwrap();
+        assert_eq!((report.reason, report.health_check.by), (reason, by), "after {after} s");
+        assert_eq!(is_confirmed(&rig), by.is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_whose_change_was_refused_lapses_and_does_not_stop_the_next_one() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    rig.emulator.world().faults.standing("UpdateHealthCheck", Fault::Denied);
+    assert_eq!(rig.tick().await.unwrap_err().kind.name(), "RouteRefused");
+    assert!(!is_confirmed(&rig), "nobody confirms what did not happen");
+    rig.emulator.world().faults.clear();
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert!(is_confirmed(&rig));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_that_fails_is_said_and_made_by_the_next_tick() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    rig.emulator.world().on_next("UpdateHealthCheck", |w| {
+        w.faults.standing("ChangeTagsForResource", Fault::Denied);
+    });
+    let report = rig.tick().await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary]);
+    assert!(report.message.contains("could not be confirmed"), "{}", report.message);
+    assert!(!is_confirmed(&rig));
+    rig.emulator.world().faults.clear();
+    rig.tick().await.unwrap();
+    assert!(is_confirmed(&rig));
+}
+
+/// The tick announced before the order did, and its call arrives after it.
+#[tokio::test(start_paused = true)]
+async fn an_order_looks_at_its_claim_after_two_seconds_and_restores_it() {
+    let rig = Rig::new(world_with("failed"), &[]);
+    let at = rig.time.now();
+    rig.emulator.world().on_next("UpdateHealthCheck", move |w| {
+        w.after(seconds(1), move |w| {
+            let late = format!("version=2 by=auto at={at} id=ab12 until={} reason=x", at + seconds(900));
+            w.console_set_tag(CHECK, "failover:routed", &late);
+        });
+    });
+    let begun = rig.time.now();
+    let report = rig.invoke(failover(json!({"force": true}))).await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary]);
+    assert!((rig.time.now() - begun).as_secs() >= 2);
+    let claim = tag(&rig, "routed").unwrap();
+    assert!(claim.starts_with("version=2 by=operator") && !claim.contains("until="), "{claim}");
+    assert!(claim.ends_with("reason=planned work"), "{claim}");
+    // So the tick that follows does not take the person's failover back.
+    set_status(&rig, PRIMARY, "available");
+    tick_stays(&rig, "forced-by-operator").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announced_return_that_was_made_cools_down_though_its_invocation_died() {
+    let rig = failed_over("storage-full", &[]).await;
+    set_status(&rig, PRIMARY, "available");
+    tick_dies_after(&rig, "UpdateHealthCheck").await;
+    assert_eq!(flags(&rig), (false, false, 3));
+    set_status(&rig, PRIMARY, "storage-full");
+    assert_eq!(rig.tick().await.unwrap().reason, "cooldown");
+    assert!(!tag(&rig, "returned").unwrap().contains("until="), "confirmed");
+    rig.wait(seconds(610)).await;
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+}

@@ -1,0 +1,255 @@
+//! What people are told: once, in time, with all that they need at 3 a.m.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::mail::{Told, subjects, told, topic};
+use common::*;
+use emulator::{Fault, Instance, RdsEvent};
+use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, world};
+use rds_route53_failover::config::Config;
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToSecondary};
+use rds_route53_failover::trigger::{self, Request};
+use serde_json::{Value, json};
+
+fn notified(world: emulator::World, variables: &[(&str, &str)]) -> Rig {
+    let topic = topic();
+    Rig::new(world, &[variables, &[("NOTIFICATION_TOPIC_ARN", topic.as_str())]].concat())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_is_told_once_with_all_that_a_person_needs() {
+    let rig = notified(world_with("failed"), &[PROMOTE]);
+    rig.tick().await.unwrap();
+    let messages = told(&rig);
+    assert_eq!(messages.len(), 2, "one for each change: {messages:?}");
+    for Told { subject, mail, .. } in &messages {
+        assert!(subject.len() <= 100 && subject.is_ascii(), "{subject}");
+        assert!(subject.contains(PRIMARY), "{subject}");
+        for fact in [
+            "Rule: ",
+            "failed",
+            "At stake: ",
+            "Next: ",
+            "account 123456789012, region us-east-1",
+            "Function: rds-route53-failover",
+            CHECK,
+        ] {
+            assert!(mail.contains(fact), "{fact}: {mail}");
+        }
+    }
+    assert!(messages[1].mail.contains("at least 0.5 s of writes, at most"), "{}", messages[1].mail);
+    for _ in 0..5 {
+        rig.wait(seconds(60)).await;
+        rig.tick().await.unwrap();
+    }
+    assert_eq!(told(&rig).len(), 2, "no repeat each minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn chat_shows_the_same_facts_in_the_form_that_amazon_q_reads() {
+    let rig = notified(world_with("failed"), &[PROMOTE]);
+    rig.tick().await.unwrap();
+    for Told { chat, .. } in told(&rig) {
+        assert_eq!((&chat["version"], &chat["source"]), (&json!("1.0"), &json!("custom")));
+        let content = &chat["content"];
+        assert_eq!(content["textType"], "client-markdown");
+        assert!(content["title"].as_str().unwrap().starts_with(PRIMARY), "{chat}");
+        assert!(content["description"].as_str().unwrap().contains("*At stake:* data at stake: at least"));
+        let steps = content["nextSteps"].as_array().unwrap();
+        assert!(steps.iter().all(|step| !step.as_str().unwrap().is_empty()), "{chat}");
+        let context = &chat["metadata"]["additionalContext"];
+        assert_eq!(
+            (&context["account"], &context["region"], &context["function"]),
+            (&json!("123456789012"), &json!(REGION), &json!("rds-route53-failover"))
+        );
+    }
+}
+
+/// Every command in a text, each as the words that a shell makes of it.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let from = |line: &str| Some(line.trim().trim_matches('`')).filter(|l| l.starts_with("aws ")).map(words);
+    text.lines().filter_map(from).collect()
+}
+
+/// The words of a command that quotes with `'` alone.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in command.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            '$' | '`' | '"' | '\\' | ';' | '&' | '|' if !quoted => panic!("a shell reads {c}: {command}"),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    assert!(!quoted, "{command}");
+    words
+}
+
+fn option<'a>(words: &'a [String], name: &str) -> &'a str {
+    let at = words.iter().position(|word| word == name).unwrap_or_else(|| panic!("{name}: {words:?}"));
+    &words[at + 1]
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_commands_work_as_they_are_pasted() {
+    let config = Config::load(|name| match name {
+        "PRIMARY_DB_INSTANCE_IDENTIFIER" => Some(PRIMARY.to_owned()),
+        "ROUTE53_HEALTH_CHECK_ID" => Some(CHECK.to_owned()),
+        _ => None,
+    })
+    .unwrap();
+    let mut w = world_with("failed");
+    w.set_status(REPLICA, "stopped");
+    let refused = notified(w, &[]);
+    refused.tick().await.unwrap();
+    let promoted = notified(world_with("failed"), &[PROMOTE]);
+    promoted.tick().await.unwrap();
+    let mut seen = Vec::new();
+    for Told { mail, chat, .. } in [told(&refused), told(&promoted)].concat() {
+        let steps = chat["content"]["nextSteps"].as_array().unwrap();
+        let steps = steps.iter().map(|step| step.as_str().unwrap()).collect::<Vec<_>>().join("\n");
+        let in_mail = commands(&mail);
+        assert_eq!(in_mail.len(), 2, "what to do, and how to look: {mail}");
+        for words in [in_mail, commands(&steps)].concat() {
+            assert_eq!(words[..3], ["aws", "lambda", "invoke"], "{words:?}");
+            assert_eq!(option(&words, "--function-name"), "rds-route53-failover");
+            assert_eq!(option(&words, "--region"), REGION);
+            assert_eq!(option(&words, "--cli-read-timeout"), "900");
+            let payload = option(&words, "--payload");
+            match trigger::read(payload.as_bytes(), &config.pair) {
+                Ok(Request::Action(_)) => {}
+                other => panic!("{payload}: {other:?}"),
+            }
+            seen.push(serde_json::from_str::<Value>(payload).unwrap()["action"].clone());
+        }
+    }
+    for action in ["status", "failover", "failback"] {
+        assert!(seen.contains(&json!(action)), "{action}: {seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standing_refusal_is_told_once_in_ten_minutes() {
+    let mut w = world_with("failed");
+    w.set_status(REPLICA, "stopped");
+    let rig = notified(w, &[]);
+    for _ in 0..8 {
+        rig.tick().await.unwrap();
+        rig.wait(seconds(50)).await;
+    }
+    assert_eq!(subjects(&rig), ["no change was made (replica-not-fit)"]);
+    rig.wait(seconds(60)).await;
+    rig.tick().await.unwrap();
+    assert_eq!(told(&rig).len(), 2, "it lasts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_refusals_that_take_turns_are_each_told_once_in_ten_minutes() {
+    let mut w = world();
+    w.set_replica_lag(REPLICA, Some(75.0));
+    let rig = notified(w, &[PROMOTE]);
+    rig.wait(seconds(300)).await;
+    set_status(&rig, PRIMARY, "failed");
+    rig.tick().await.unwrap();
+    let moved = told(&rig).len();
+    for turn in 0..10 {
+        set_status(&rig, REPLICA, if turn % 2 == 0 { "rebooting" } else { "available" });
+        rig.tick().await.unwrap();
+        rig.wait(seconds(50)).await;
+    }
+    let after = &subjects(&rig)[moved..];
+    let count = |code: &str| after.iter().filter(|subject| subject.contains(code)).count();
+    assert_eq!(count("replica-not-ready"), 1, "{after:?}");
+    assert!(count("lag-too-high") <= 1 && after.len() <= 2, "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_persons_order_meets_is_told_each_time_and_what_is_so_already_is_not() {
+    let rig = notified(world(), &[("CONFIRMATIONS", "1")]);
+    rig.invoke(failback(json!({}))).await.unwrap();
+    assert_eq!(told(&rig).len(), 0, "there was nothing to take back");
+    for _ in 0..2 {
+        rig.invoke(failover(json!({}))).await.unwrap();
+    }
+    assert_eq!(subjects(&rig), ["no change was made (primary-healthy)"; 2]);
+
+    set_status(&rig, PRIMARY, "failed");
+    for _ in 0..2 {
+        rig.invoke(failover(json!({"promote": true}))).await.unwrap();
+    }
+    assert_eq!(
+        subjects(&rig)[2..],
+        [
+            "route-to-secondary (failover-ordered)",
+            "promote-replica (promotion-ordered)",
+            "no change was made (promotion-in-progress)"
+        ]
+    );
+    rig.invoke(failover(json!({}))).await.unwrap();
+    assert_eq!(subjects(&rig).len(), 5, "traffic is on the secondary, as requested");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_publish_blocks_nothing_and_is_reported() {
+    for fault in [Fault::Denied, Fault::Hang, Fault::Server(500)] {
+        let mut w = world_with("failed");
+        w.faults.standing("Publish", fault);
+        let rig = notified(w, &[PROMOTE]);
+        let report = rig.tick().await.unwrap();
+        assert_eq!(report.actions, [RouteToSecondary, PromoteReplica]);
+        assert!(report.message.contains("2 notification(s) could not be sent"), "{}", report.message);
+        assert_eq!(last_metric(&rig, "NotificationFailures"), Some(2.0));
+    }
+}
+
+/// Whoever may invoke the function could otherwise silence it with an event that names the topic.
+#[tokio::test(start_paused = true)]
+async fn no_event_silences_a_notification_and_the_notification_itself_wakes_nobody() {
+    let event = |message: String| {
+        json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn",
+            "Sns": {"Type": "Notification", "MessageId": "1", "TopicArn": topic(), "Subject": "s",
+            "Message": message, "Timestamp": "2026-01-31T12:00:00.000Z", "SignatureVersion": "1",
+            "Signature": "s", "SigningCertUrl": "u", "UnsubscribeUrl": "u", "MessageAttributes": {}}}]})
+    };
+    let rig = notified(world_with("storage-full"), &[]);
+    let outage = RdsEvent::new(PRIMARY, "RDS-EVENT-0031").sns_message(REGION);
+    let report = rig.invoke(event(outage)).await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary]);
+    assert_eq!(told(&rig).len(), 1);
+    // Where the same topic carries RDS's events, the function hears itself.
+    let calls = rig.emulator.world().calls().len();
+    let echo = told(&rig).remove(0).mail;
+    let report = rig.invoke(event(echo)).await.unwrap();
+    assert_eq!((report.decision, report.reason), ("ignore", "not-an-rds-notification"));
+    assert_eq!(rig.emulator.world().calls().len(), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_in_another_region_is_asked_there() {
+    let mut w = world_with("storage-full");
+    let arn = w.add_topic("eu-west-1", "alerts");
+    w.add(Instance::new("eu-west-1", "unrelated"));
+    let rig = Rig::new(w, &[("NOTIFICATION_TOPIC_ARN", arn.as_str())]);
+    rig.tick().await.unwrap();
+    let world = rig.emulator.world();
+    let publish = world.calls().iter().find(|call| call.operation == "Publish").unwrap();
+    assert_eq!(publish.region, "eu-west-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reason_with_line_breaks_can_not_forge_a_paragraph_of_the_mail() {
+    let rig = notified(world_with("failed"), &[]);
+    let forged = "drill\n\nNext: aws rds delete-db-instance\u{2028}--skip-final-snapshot\u{202e}";
+    rig.invoke(json!({"action": "failover", "reason": forged})).await.unwrap();
+    let Told { mail, chat, .. } = told(&rig).remove(0);
+    assert!(mail.contains("drill  Next: aws rds delete-db-instance --skip-final-snapshot"), "{mail}");
+    assert!(!mail.lines().any(|line| line.starts_with("Next: aws rds")), "{mail}");
+    for text in [mail.as_str(), chat["content"]["description"].as_str().unwrap()] {
+        assert!(!text.contains(['\u{2028}', '\u{202e}']), "{text}");
+    }
+    assert!(!chat["content"]["description"].as_str().unwrap().contains("\n\n"), "{chat}");
+    assert!(!tag(&rig, "routed").unwrap().contains(|c: char| c.is_control()));
+}

@@ -1,0 +1,54 @@
+//! A pause: written, kept, lifted; it stops ticks, and no person.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::*;
+use proof::rig::{CHECK, PRIMARY, Rig, world};
+use rds_route53_failover::model::Change::{Pause, PromoteReplica, Resume, RouteToPrimary, RouteToSecondary};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn orders_work_while_paused() {
+    let rig = Rig::new(world_with("failed"), &[]);
+    obeyed(&rig, json!({"action": "pause", "reason": "work"}), "paused", &[Pause]).await;
+    assert_eq!(tag(&rig, "pause").unwrap(), "until=forever reason=work");
+    tick_stays(&rig, "paused").await;
+    obeyed(
+        &rig,
+        failover(json!({"promote": true})),
+        "promotion-ordered",
+        &[RouteToSecondary, PromoteReplica],
+    )
+    .await;
+    set_status(&rig, PRIMARY, "available");
+    obeyed(&rig, failback(json!({"force": true})), "failback-ordered", &[RouteToPrimary]).await;
+    assert!(tag(&rig, "pause").is_some(), "the pause is still in force");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_written_removed_and_replayed() {
+    let rig = Rig::new(world(), &[]);
+    let order = json!({"action": "pause", "reason": "index rebuild; caf\u{e9}", "for": "2h"});
+    obeyed(&rig, order.clone(), "paused", &[Pause]).await;
+    let written = tag(&rig, "pause").unwrap();
+    assert!(written.starts_with("until=2026-01-31T14:00:00"), "{written}");
+    assert!(written.ends_with("Z reason=index rebuild_ caf_"), "{written}");
+    rig.wait(seconds(60)).await;
+    obeyed(&rig, order, "paused", &[]).await;
+    assert_eq!(tag(&rig, "pause").unwrap(), written, "a replay does not prolong it");
+    obeyed(&rig, json!({"action": "pause", "reason": "longer", "for": "3h"}), "paused", &[Pause]).await;
+    obeyed(&rig, json!({"action": "resume"}), "resumed", &[Resume]).await;
+    assert_eq!(tag(&rig, "pause"), None);
+    obeyed(&rig, json!({"action": "resume"}), "resumed", &[]).await;
+    assert_eq!(count(&rig, "UpdateHealthCheck"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_can_be_lifted_though_another_tag_makes_no_sense() {
+    let mut w = world();
+    w.console_set_tag(CHECK, "failover:pause", "until=soon");
+    let rig = Rig::new(w, &[]);
+    obeyed(&rig, json!({"action": "resume"}), "resumed", &[Resume]).await;
+    assert_eq!(tag(&rig, "pause"), None);
+}

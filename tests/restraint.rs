@@ -1,0 +1,103 @@
+//! What holds the function back: a person's setting, a pause, a cooldown, `MODE=observe`.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::*;
+use proof::rig::{CHECK, PRIMARY, REGION, Rig};
+use rds_route53_failover::model::Change::{RouteToPrimary, RouteToSecondary};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_check_is_never_changed_whatever_the_primary_does() {
+    for (disabled, inverted) in [(true, false), (false, true)] {
+        for status in ["available", "storage-full", "failed", "rebooting"] {
+            let mut w = world_with(status);
+            w.console_set_flags(CHECK, disabled, inverted);
+            let rig = Rig::new(w, &[PROMOTE, ("CONFIRMATIONS", "1")]);
+            let report = tick_stays(&rig, "foreign-check").await;
+            assert_eq!((report.health_check.state, report.health_check.by), (Some("foreign"), None));
+            assert_eq!(flags(&rig), (disabled, inverted, 2));
+            // Not even by order, not even by force.
+            let before = writes(&rig);
+            let result = rig.invoke(failover(json!({"force": true, "promote": true}))).await;
+            stays(&rig, before, result, "foreign-check");
+            let result = rig.invoke(failback(json!({"force": true}))).await;
+            stays(&rig, before, result, "foreign-check");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_check_comes_before_a_pause() {
+    let mut w = world_with("failed");
+    w.console_set_flags(CHECK, true, false);
+    w.console_set_tag(CHECK, "failover:pause", "until=forever reason=x");
+    tick_stays(&Rig::new(w, &[]), "foreign-check").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_stops_every_automatic_change_until_it_ends() {
+    let mut w = world_with("failed");
+    w.console_set_tag(CHECK, "failover:pause", "until=2026-01-31T13:00:00Z reason=index rebuild");
+    let rig = Rig::new(w, &[PROMOTE]);
+    let report = tick_stays(&rig, "paused").await;
+    assert!(report.message.contains("index rebuild"), "{}", report.message);
+    assert_eq!(report.observations, 1, "nothing to confirm");
+    rig.wait(seconds(3500)).await;
+    tick_stays(&rig, "paused").await;
+    rig.wait(seconds(150)).await;
+    let report = rig.tick().await.unwrap();
+    assert_eq!(report.actions[0], RouteToSecondary);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_stops_promotion_and_failback_too() {
+    for status in ["failed", "available"] {
+        let rig = failed_over("failed", &[PROMOTE]).await;
+        rig.emulator.world().console_set_tag(CHECK, "failover:pause", "until=forever reason=x");
+        set_status(&rig, PRIMARY, status);
+        tick_stays(&rig, "paused").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn observing_decides_and_reports_the_same_and_writes_nothing() {
+    let mut w = world_with("failed");
+    let topic = w.add_topic(REGION, "alerts");
+    let rig = Rig::new(w, &[("MODE", "observe"), PROMOTE, ("NOTIFICATION_TOPIC_ARN", topic.as_str())]);
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.decision, report.reason), ("fail-over", "primary-unhealthy"));
+    assert_eq!((report.actions.len(), report.mode.as_str()), (0, "observe"));
+    assert_eq!(report.observations, 3);
+    assert_eq!(writes(&rig), 0);
+    // Orders, too.
+    for order in [failover(json!({"force": true})), json!({"action": "pause", "reason": "x"})] {
+        let report = rig.invoke(order).await.unwrap();
+        assert_eq!(report.actions, []);
+    }
+    assert_eq!(writes(&rig), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn within_the_cooldown_a_second_failover_is_refused_and_said_so() {
+    let rig = failed_over("storage-full", &[]).await;
+    set_status(&rig, PRIMARY, "available");
+    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+    set_status(&rig, PRIMARY, "storage-full");
+    let report = tick_stays(&rig, "cooldown").await;
+    assert!(report.message.contains("cooldown ends at"), "{}", report.message);
+    rig.wait(seconds(540)).await;
+    tick_stays(&rig, "cooldown").await;
+    rig.wait(seconds(40)).await;
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_of_nothing_is_none() {
+    let rig = failed_over("storage-full", &[("COOLDOWN", "0s")]).await;
+    set_status(&rig, PRIMARY, "available");
+    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+    set_status(&rig, PRIMARY, "storage-full");
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+}
