@@ -176,14 +176,16 @@ impl Actor<'_> {
         let confirmed = [(tag, Some(made.confirmed().to_string()))];
         let begun = self.clock.elapsed();
         let mut patience = Patience::default();
+        let mut lost = 0;
         loop {
-            match self.write_once(&confirmed).await {
-                Err(why) if matches!(why.cause, Cause::Throttled | Cause::Unreachable) => {
-                    if !patience.wait(&self.clock, reserve::CONFIRM).await {
-                        return Err(why);
-                    }
-                }
-                written => return written,
+            let why = match self.write_once(&confirmed).await {
+                Ok(()) => return Ok(()),
+                Err(why) => why,
+            };
+            lost += u32::from(why.cause == Cause::Unreachable);
+            let may_try_again = why.cause == Cause::Throttled || (1..ATTEMPTS).contains(&lost);
+            if !(may_try_again && patience.wait(&self.clock, reserve::CONFIRM).await) {
+                return Err(why);
             }
             // Held up for so long, it must not cover what was announced meanwhile.
             if self.clock.elapsed() - begun > HELD_UP && self.is_superseded(tag, made).await? {
