@@ -49,7 +49,8 @@ step_template() {
 }
 
 step_test() {
-  cargo test --locked --workspace
+  # As the README says it.
+  cargo test
 }
 
 step_docs() {

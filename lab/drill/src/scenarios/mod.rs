@@ -25,7 +25,16 @@ pub fn all() -> Vec<Scenario> {
         people(),
         faulty::calls(),
         faulty::evidence(),
-        vec![triggers::two_triggers()],
+        vec![
+            triggers::two_triggers(),
+            triggers::throttled_account(),
+            triggers::mistyped_identifier(),
+            triggers::function_cut_off(),
+            triggers::watch(),
+            fence::fenced(),
+            fence::fence_refused(),
+            fence::split_brain(),
+        ],
     ]
     .concat()
 }
