@@ -118,7 +118,6 @@ final class ResilientClient
         return in_array($code, $mysql, true)
             || $state === '25006' // read-only transaction: a standby
             || in_array(substr($state, 0, 2), $postgresql, true)
-            // What PDO could not even connect for has no state of the server.
-            || ($error->errorInfo === null || $state === 'HY000') && ($code === 7 || $code === 0 || $code > 2000);
+            || $state === 'HY000' && $code === 7; // libpq lost its server
     }
 }

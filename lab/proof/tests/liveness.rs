@@ -34,7 +34,8 @@ fn recovered() -> World {
 fn switched(rig: &Rig, to: bool) -> Option<Timestamp> {
     let world = rig.emulator.world();
     world.history().iter().filter(|event| event.by == emulator::Actor::Api).find_map(|event| {
-        matches!(&event.change, Change::CheckUpdated { disabled, .. } if *disabled == to).then_some(event.time)
+        matches!(&event.change, Change::CheckUpdated { disabled, .. } if *disabled == to)
+            .then_some(event.time)
     })
 }
 
@@ -74,7 +75,10 @@ async fn an_outage_that_lasts_is_routed_away_from_in_time_and_claimed() {
         let took = switched(&rig, true).expect("traffic was not moved").duration_since(began);
         let least = SignedDuration::from_secs(interval * (confirmations - 1));
         assert!(took >= least, "{confirmations} × {period}: moved after {took:#}, unconfirmed");
-        assert!(took <= least + SignedDuration::from_secs(5), "{confirmations} × {period}: moved after {took:#}");
+        assert!(
+            took <= least + SignedDuration::from_secs(5),
+            "{confirmations} × {period}: moved after {took:#}"
+        );
         assert_claimed(&rig);
     }
 }
@@ -123,9 +127,13 @@ async fn a_steady_tick_makes_one_call_to_route53_and_a_change_few() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_call_is_repeated_for_as_long_as_the_deadline_allows() {
-    for operation in
-        ["GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck", "DescribeDBInstances"]
-    {
+    for operation in [
+        "GetHealthCheck",
+        "ListTagsForResource",
+        "ChangeTagsForResource",
+        "UpdateHealthCheck",
+        "DescribeDBInstances",
+    ] {
         for times in [1, 3, 5, 8] {
             let rig = Rig::new(outage(), &[PROMOTE]);
             rig.emulator.world().faults.times(times, operation, Fault::Throttle);

@@ -11,6 +11,10 @@ require getenv('RESILIENT_CLIENT');
 [, $name, $loop, $mode, $dsn, $user, $password, $which] = $argv;
 parse_str(implode('&', array_slice($argv, 8)), $options);
 $options = array_map('floatval', $options);
+if (isset($options['net_read_timeout'])) {
+    ini_set('mysqlnd.net_read_timeout', (string) $options['net_read_timeout']);
+    unset($options['net_read_timeout']);
+}
 
 function say(string $kind, array $more): void
 {

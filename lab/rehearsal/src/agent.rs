@@ -1,4 +1,4 @@
-//! Makes the emulator's RDS tell the truth about two real servers, and carries out what it accepts.
+//! Keeps the emulator's RDS true to two real servers, and carries out what it accepts.
 //!
 //! It is what RDS's own agent is: on the host, over the server's socket, so a cut of the network does not blind it.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use emulator::Emulator;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -40,16 +40,10 @@ impl Servers {
     }
 }
 
-/// What the case tells the agent.
-#[derive(Debug, Default)]
-pub struct Orders {
-    /// A status that stands whatever the process does, such as `rebooting`.
-    pub status: Option<String>,
-}
-
 /// The running agent; it ends when this is dropped.
 pub struct Agent {
-    pub orders: Arc<std::sync::Mutex<Orders>>,
+    /// A status to show whatever the process does, such as `rebooting`.
+    shown: watch::Sender<Option<String>>,
     task: AbortHandle,
 }
 
@@ -62,27 +56,24 @@ impl Drop for Agent {
 impl Agent {
     /// Looks four times a second from now on.
     pub fn start(emulator: Emulator, servers: Servers, record: Arc<Record>) -> Self {
-        let orders = Arc::<std::sync::Mutex<Orders>>::default();
-        let told = Arc::clone(&orders);
+        let (shown, wanted) = watch::channel(None::<String>);
         let task = tokio::spawn(async move {
             let sampled = Timestamp::now().as_second().div_euclid(60);
             let mut look = Look { emulator, servers, record, gone: None, sampled, shown: BTreeMap::new() };
             loop {
-                let status = told.lock().ok().and_then(|orders| orders.status.clone());
+                let status = wanted.borrow().clone();
                 if let Err(error) = look.once(status).await {
                     look.record.step(format!("the agent met {error:#}"));
                 }
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
         });
-        Self { orders, task: task.abort_handle() }
+        Self { shown, task: task.abort_handle() }
     }
 
     /// Shows a status whatever the process does, or the truth again.
     pub fn show(&self, status: Option<&str>) {
-        if let Ok(mut orders) = self.orders.lock() {
-            orders.status = status.map(str::to_owned);
-        }
+        self.shown.send_replace(status.map(str::to_owned));
     }
 }
 
@@ -120,24 +111,21 @@ impl Look {
     }
 
     async fn primary(&mut self, shown: Option<String>) -> Result<()> {
-        if let Some(status) = shown {
-            self.set(PRIMARY, &status);
-            return Ok(());
-        }
         let mut server = self.servers.primary.lock().await;
-        match self.status(PRIMARY).as_str() {
-            "stopping" => {
+        match (self.status(PRIMARY).as_str(), shown) {
+            ("stopping", _) => {
                 if server.runs() && self.servers.fault != Fault::NoStop {
                     server.stop().await?;
                 }
                 self.set(PRIMARY, "stopped");
             }
-            "stopped" => {}
-            _ if server.runs() => {
+            ("stopped", _) => {}
+            (_, Some(status)) => self.set(PRIMARY, &status),
+            (_, None) if server.runs() => {
                 self.gone = None;
                 self.set(PRIMARY, "available");
             }
-            _ => {
+            (_, None) => {
                 let gone = *self.gone.get_or_insert_with(Instant::now);
                 if gone.elapsed() >= NOTICED_AFTER {
                     self.set(PRIMARY, "failed");
@@ -173,7 +161,7 @@ impl Look {
             server.query(sql).await?;
         }
         server.stop().await?;
-        server.options(&[]);
+        server.set_options(&[]);
         server.start().await?;
         let mut world = self.emulator.world();
         if let Some(instance) = world.instance_mut(REPLICA) {

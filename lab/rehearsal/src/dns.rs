@@ -49,7 +49,7 @@ pub async fn start(
     let route53 = Route53 { emulator, endpoints, record, stuck, last: Mutex::default() };
     let route53 = listen(Server::new(route53), ROUTE53).await?;
 
-    // A forwarder of hickory's gives `preserve_intermediates` back itself, and reads no hosts file.
+    // A forwarder has to pass the CNAME on.
     let mut options = ResolverOpts::default();
     options.preserve_intermediates = true;
     let config = ForwardConfig {
@@ -94,7 +94,7 @@ impl Route53 {
                 let target = self.last_given().filter(|_| self.stuck).unwrap_or(fresh);
                 let Ok(cname) = Name::from_ascii(format!("{target}.")) else { return (answers, false) };
                 answers.push(Rr::from_rdata(name.clone(), answer.ttl, RData::CNAME(CNAME(cname))));
-                self.told(&target);
+                self.note(&target);
                 (target, answer.ttl)
             }
         };
@@ -116,7 +116,7 @@ impl Route53 {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn told(&self, target: &str) {
+    fn note(&self, target: &str) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_deref() != Some(target) {
             *last = Some(target.to_owned());
@@ -147,7 +147,7 @@ impl RequestHandler for Route53 {
                     metadata.response_code = ResponseCode::NXDomain;
                 }
                 let complete = answers.iter().any(|record| record.record_type() == kind);
-                // What lacks is said with the zone's SOA, so that it can be cached.
+                // A negative answer carries the zone's SOA, so that it can be cached.
                 let soa = SOA::new(Name::root(), Name::root(), 1, 60, 60, 60, 1);
                 (answers, (!complete).then(|| Rr::from_rdata(Name::root(), 1, RData::SOA(soa))))
             }

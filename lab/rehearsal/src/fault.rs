@@ -19,7 +19,21 @@ pub enum Fault {
     LyingLag,
     /// Cuts of the network do not cut.
     NoCut,
-    /// RDS does not tell of its Multi-AZ failover.
+    /// The old primary takes no writes.
+    ReadOnlyPrimary,
+    /// The standby takes half a minute.
+    SlowStandby,
+    /// What cuts the function off cuts the clients off as well.
+    WideCut,
+    /// The common client has a read time-out.
+    CommonTimeout,
+    /// Galera goes on without quorum.
+    IgnoreQuorum,
+    /// Nothing freezes.
+    NoFreeze,
+    /// A person clears the flags after the promotion.
+    ClearedFlags,
+    /// RDS has no event of its Multi-AZ failover.
     NoEvent,
     /// RDS does not stop what it was asked to stop.
     NoStop,
@@ -41,6 +55,13 @@ impl FromStr for Fault {
                 "open-replica" => Self::OpenReplica,
                 "lying-lag" => Self::LyingLag,
                 "no-cut" => Self::NoCut,
+                "read-only-primary" => Self::ReadOnlyPrimary,
+                "slow-standby" => Self::SlowStandby,
+                "wide-cut" => Self::WideCut,
+                "common-timeout" => Self::CommonTimeout,
+                "ignore-quorum" => Self::IgnoreQuorum,
+                "no-freeze" => Self::NoFreeze,
+                "cleared-flags" => Self::ClearedFlags,
                 "no-event" => Self::NoEvent,
                 "no-stop" => Self::NoStop,
                 _ => bail!("unknown fault `{text}`"),
@@ -57,7 +78,17 @@ impl FromStr for Fault {
 
 /// The faults and the cases that each is planted in, so that every assertion fails at least once.
 pub const PLANTED: &[(&str, &[&str])] = &[
-    ("stuck-dns", &["killed-promoted", "killed-returned", "hung-page", "zone-partition", "planned-bare"]),
+    (
+        "stuck-dns",
+        &[
+            "killed-promoted",
+            "killed-returned",
+            "hung-page",
+            "zone-partition",
+            "planned-bare",
+            "planned-read-only",
+        ],
+    ),
     (
         "lost-rows",
         &[
@@ -73,6 +104,7 @@ pub const PLANTED: &[(&str, &[&str])] = &[
             "planned-fenced",
             "planned-read-only",
             "restart-fenced",
+            "watch-off",
             "watch-on",
             "patroni",
             "galera",
@@ -88,9 +120,21 @@ pub const PLANTED: &[(&str, &[&str])] = &[
     ("set:SECONDARY_ENDPOINTS=", &["function-cut"]),
     ("set:CONFIRMATIONS=1", &["patroni"]),
     ("set:HEALTH_ENDPOINT_QUORUM=3", &["galera"]),
-    ("set:CONFIRMATIONS=9", &["patroni"]),
     ("set:WATCH_INTERVAL=", &["watch-on"]),
-    ("set:COOLDOWN=1s", &["watch-off"]),
-    ("client:longestPause=40", &["killed-promoted", "hung-page", "zone-partition", "planned-read-only"]),
+    ("set:CONFIRMATION_INTERVAL=25s", &["watch-off"]),
+    ("set:FENCE_PRIMARY=stop", &["restart-bare"]),
+    ("set:FENCE_PRIMARY=", &["zone-partition"]),
+    ("read-only-primary", &["planned-bare"]),
+    ("slow-standby", &["multi-az"]),
+    ("wide-cut", &["function-cut"]),
+    ("common-timeout", &["hung-page"]),
+    ("ignore-quorum", &["galera"]),
+    ("set:HEALTH_ENDPOINT_QUORUM=2", &["patroni"]),
+    ("set:CONFIRMATION_INTERVAL=9s", &["patroni"]),
+    ("client:readTimeout=90", &["hung-page"]),
+    ("set:HEALTH_ENDPOINTS=http://10.1.0.1:8008/", &["hung-tcp"]),
+    ("set:CONFIRMATION_INTERVAL=8s", &["galera"]),
+    ("no-freeze", &["hung-tcp"]),
+    ("cleared-flags", &["killed-promoted", "restart-bare"]),
     ("client:lifetime=60", &["planned-bare"]),
 ];

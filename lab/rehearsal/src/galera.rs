@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::fault::Fault;
 use crate::mariadb::Mariadb;
 use crate::net::{A1, A2, A3, Host};
 use crate::process::until;
+use crate::stage::Paths;
 
 /// The state transfer of whoever joins. All nodes begin with a copy of the same data and nothing is written before all
 /// are there, so only the position has to be handed over; the usual methods need further programs.
@@ -40,7 +42,8 @@ fi
 ///
 /// # Errors
 /// If one does not start, or does not join.
-pub async fn cluster(template: &Path, folder: &Path) -> Result<[Mariadb; 3]> {
+pub async fn cluster(paths: &Paths) -> Result<[Mariadb; 3]> {
+    let (template, folder) = (&paths.mariadb, &paths.folder);
     let seed = folder.join("seed");
     std::fs::create_dir_all(&seed)?;
     // The position is in the data files, so a cluster of one writes it before they are copied.
@@ -50,6 +53,11 @@ pub async fn cluster(template: &Path, folder: &Path) -> Result<[Mariadb; 3]> {
     first.stop().await?;
     let data = seed.join(A1.name).join("data");
     let mut nodes = [node(A1, 1, &data, folder)?, node(A2, 2, &data, folder)?, node(A3, 3, &data, folder)?];
+    if paths.fault == Fault::IgnoreQuorum {
+        for node in &mut nodes {
+            node.options.push("--wsrep-provider-options=gcache.size=16M;pc.ignore_quorum=YES".to_owned());
+        }
+    }
     for (node, host) in nodes.iter_mut().zip([A1, A2, A3]) {
         node.programs(folder);
         if host == A1 {
@@ -80,7 +88,7 @@ fn node(host: Host, id: u32, template: &Path, folder: &Path) -> Result<Mariadb> 
         "--innodb-autoinc-lock-mode=2".to_owned(),
         "--wsrep-sst-method=copied".to_owned(),
     ];
-    node.options(&options.each_ref().map(String::as_str));
+    node.set_options(&options.each_ref().map(String::as_str));
     Ok(node)
 }
 

@@ -21,7 +21,7 @@ pub fn page(outcomes: &[Outcome], machine: &str, took: f64) -> String {
     add!(body, "<h1>Rehearsal</h1>");
     add!(
         body,
-        "<p class=\"soft\">Real servers, real DNS answers, real PHP clients, the function's real binary; RDS, Route 53, CloudWatch and SNS are a local emulator that the servers' states are fed into. A tick each 2 s and three confirmations of 300 ms stand for a minute and 10 s (a factor of 30) except where a case says otherwise; the TTL is 5 s. Nothing here was measured on AWS. {} cases in {took:.0} s on {}.</p>",
+        "<p class=\"soft\">Real servers, real DNS answers, real PHP clients, the function's real binary; RDS, Route 53, CloudWatch and SNS are a local emulator that reports the state of these servers. A tick each 2 s and three confirmations of 300 ms stand for a minute and 10 s (a factor of 30) except where a case says otherwise; the TTL is 5 s. Nothing here was measured on AWS. {} cases in {took:.0} s on {}.</p>",
         outcomes.len(),
         escape(machine)
     );

@@ -64,7 +64,8 @@ pub struct Mariadb {
     pub host: Host,
     id: u32,
     folder: PathBuf,
-    options: Vec<String>,
+    /// Further options.
+    pub options: Vec<String>,
     once: Option<String>,
     programs: Option<PathBuf>,
     child: Option<Child>,
@@ -83,8 +84,8 @@ impl Mariadb {
         Ok(Self { host, id, folder, options: Vec::new(), once: None, programs: None, child: None })
     }
 
-    /// Further options, in place of the former ones.
-    pub fn options(&mut self, options: &[&str]) {
+    /// Sets the further options, in place of the former ones.
+    pub fn set_options(&mut self, options: &[&str]) {
         self.options = options.iter().map(|option| (*option).to_owned()).collect();
     }
 

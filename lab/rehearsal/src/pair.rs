@@ -40,7 +40,7 @@ impl Pair {
         let mut primary = Mariadb::new(A1, 1, &paths.mariadb, &paths.folder)?;
         let mut replica = Mariadb::new(B1, 2, &paths.mariadb, &paths.folder)?;
         if paths.fault != Fault::OpenReplica {
-            replica.options(&["--read-only"]);
+            replica.set_options(&["--read-only"]);
         }
         let (one, other) = tokio::join!(primary.start(), replica.start());
         one.context("the primary")?;
@@ -93,6 +93,6 @@ impl Pair {
             let world = self.scene.aws.emulator.world();
             world.instance(REPLICA).is_some_and(|i| i.source.is_none() && i.status == "available")
         };
-        until("the replica is promoted", Duration::from_secs(20), alone).await
+        self.scene.must("the replica is promoted", Duration::from_secs(20), alone).await
     }
 }

@@ -184,10 +184,11 @@ async fn inside(options: Options) -> Result<bool> {
     let chosen: Vec<_> =
         ALL.iter().filter(|case| chosen(case.name)).map(|case| (case, options.plant.clone())).collect();
     let outcomes = play_all(&options, chosen).await?;
-    outcomes.iter().for_each(tell);
+    outcomes.iter().for_each(print);
     let took = begun.elapsed().as_secs_f64();
     let page = options.out.join("rehearsal.html");
     fs::write(&page, html::page(&outcomes, &machine(), took))?;
+    fs::write(options.out.join("figures.md"), figures(&outcomes))?;
     let held = outcomes.iter().filter(|outcome| outcome.held()).count();
     println!("\n{held} of {} cases held in {took:.0} s; the page is {}", outcomes.len(), page.display());
     Ok(held == outcomes.len())
@@ -246,8 +247,9 @@ async fn planted(options: &Options, chosen: &dyn Fn(&str) -> bool) -> Result<boo
         for check in
             played().find(|(_, fault)| fault.is_empty()).iter().flat_map(|(outcome, _)| &outcome.checks)
         {
-            let fails = played().filter(|(_, fault)| !fault.is_empty()).filter_map(|(outcome, fault)| {
+            let fails = played().filter_map(|(outcome, fault)| {
                 let found = outcome.checks.iter().find(|other| other.must == check.must && !other.held)?;
+                let fault = if fault.is_empty() { "no fault" } else { fault };
                 Some(format!("{fault} ({})", found.found))
             });
             let fails: Vec<_> = fails.collect();
@@ -280,7 +282,17 @@ fn machine() -> String {
     format!("{processors} cores {model}, Linux {}, {:.0}", kernel.trim(), jiff::Timestamp::now())
 }
 
-fn tell(outcome: &Outcome) {
+/// The figures as a table for `docs/recovery.md`.
+fn figures(outcomes: &[Outcome]) -> String {
+    let mut text = format!("Measured on {}.\n\n| case | what came out |\n|---|---|\n", machine());
+    for outcome in outcomes {
+        let figures: Vec<_> = outcome.figures.iter().map(|f| format!("{}: {}", f.name, f.value)).collect();
+        text.push_str(&format!("| {} | {} |\n", outcome.title, figures.join("<br>")));
+    }
+    text
+}
+
+fn print(outcome: &Outcome) {
     println!("\n{} · {} ({:.0} s)", outcome.name, outcome.title, outcome.seconds);
     for figure in &outcome.figures {
         println!("  {}: {}", figure.name, figure.value);

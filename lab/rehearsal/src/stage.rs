@@ -194,6 +194,32 @@ impl Scene {
         &self.paths.fault
     }
 
+    /// Waits for what must come. With a planted fault it may not come, and the case goes on: an assertion has to tell.
+    ///
+    /// # Errors
+    /// If it does not come, and no fault is planted.
+    pub async fn must<F: Future<Output = bool>>(
+        &self,
+        what: &str,
+        limit: Duration,
+        holds: impl FnMut() -> F,
+    ) -> Result<()> {
+        if self.fault() == &Fault::None {
+            return until(what, limit, holds).await;
+        }
+        if let Err(missing) = until(what, limit.min(Duration::from_secs(15)), holds).await {
+            self.record.step(format!("{missing:#}"));
+        }
+        Ok(())
+    }
+
+    /// Where it is planted, a person sends traffic back to the stale primary.
+    pub fn interfere(&self) {
+        if self.fault() == &Fault::ClearedFlags {
+            self.aws.emulator.world().console_set_flags(CHECK, false, false);
+        }
+    }
+
     /// Drops all packets between two networks, silently.
     ///
     /// # Errors
@@ -231,6 +257,7 @@ impl Scene {
         let record = Arc::clone(&self.record);
         let planted = match (&self.paths.fault, retries) {
             (Fault::Client(option), Loop::Resilient) => vec![option.as_str()],
+            (Fault::CommonTimeout, Loop::Common) => vec!["net_read_timeout=2"],
             _ => Vec::new(),
         };
         let options = &[options, planted.as_slice()].concat();
@@ -266,7 +293,7 @@ impl Scene {
         let since = self.record.now();
         for client in clients {
             let enough = || async { self.acks(client, server, since, f64::MAX).len() >= 10 };
-            until(&format!("rows of {client} on {server}"), Duration::from_secs(40), enough).await?;
+            self.must(&format!("rows of {client} on {server}"), Duration::from_secs(40), enough).await?;
         }
         Ok(())
     }
@@ -327,7 +354,7 @@ impl Scene {
     /// If they are not within the time.
     pub async fn wait_forced(&self, forced: bool, limit: Duration) -> Result<()> {
         let so = || async { self.aws.forced() == forced };
-        until(&format!("the check is forced: {forced}"), limit, so).await
+        self.must(&format!("the check is forced: {forced}"), limit, so).await
     }
 
     /// What the answers of the function said, newest last.
@@ -351,7 +378,7 @@ impl Scene {
     ///
     /// # Errors
     /// If the function fails.
-    pub async fn order(&self, event: Value) -> Result<Value> {
+    pub async fn request(&self, event: Value) -> Result<Value> {
         self.record.step(format!("a person requests {event}"));
         self.function.invoke(event).await?.map_err(|error| anyhow::anyhow!("refused: {error}"))
     }

@@ -94,8 +94,7 @@ impl Watch {
 
     /// Only what was made is confirmed.
     fn confirmed(&self, key: &str, made: &Move) -> Option<String> {
-        let wanted =
-            if key == Tag::Routed.key() { CheckState::ForcedUnhealthy } else { CheckState::Normal };
+        let wanted = if key == Tag::Routed.key() { CheckState::ForcedUnhealthy } else { CheckState::Normal };
         let version = made.version;
         let was = u64::try_from(version).ok().and_then(|version| self.states.get(&version));
         (was != Some(&wanted)).then(|| {

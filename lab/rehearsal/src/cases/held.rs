@@ -1,4 +1,4 @@
-//! What looks like an outage and must move nothing.
+//! What looks like an outage, and must not move traffic.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use emulator::RdsEvent;
 use crate::TICK;
 use crate::agent::PRIMARY;
 use crate::fault::Fault;
-use crate::net::{A1, B1, FUNCTION, ZONE_A, ZONE_B};
+use crate::net::{A1, APP, B1, FUNCTION, ZONE_A, ZONE_B};
 use crate::pair::Pair;
 use crate::record::{Outcome, What};
 use crate::stage::Paths;
@@ -36,7 +36,8 @@ pub(super) async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()>
         pair.scene.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0013"));
     }
     pair.servers.primary.lock().await.kill().await?;
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    let outage = if pair.scene.fault() == &Fault::SlowStandby { 30 } else { 8 };
+    tokio::time::sleep(Duration::from_secs(outage)).await;
     pair.servers.primary.lock().await.start().await?;
     pair.scene.aws.emulator.world().push_event(RdsEvent::new(PRIMARY, "RDS-EVENT-0049"));
     pair.agent.show(None);
@@ -45,12 +46,12 @@ pub(super) async fn multi_az(paths: &Paths, outcome: &mut Outcome) -> Result<()>
     pair.scene.quiesce().await;
 
     unmoved(&pair, outcome);
-    let told = pair.scene.reasons(began).iter().any(|reason| reason == "multi-az-failover");
-    outcome.check("the function says that it waits for the Multi-AZ failover", told, format!("{told}"));
+    let said = pair.scene.reasons(began).iter().any(|reason| reason == "multi-az-failover");
+    outcome.check("the function says that it waits for the Multi-AZ failover", said, format!("{said}"));
     for client in ["common", "resilient"] {
         let down = pair.scene.downtime(client, began);
         outcome.figure(&format!("writes down, {client} loop"), format!("{down:.1} s of which the server 8"));
-        outcome.check(&format!("the {client} loop rides it out"), down < 20.0, format!("{down:.1} s"));
+        outcome.check(&format!("the {client} loop outlasts it"), down < 20.0, format!("{down:.1} s"));
     }
     outcome.lost = pair.lost(&pair.servers.primary).await?;
     outcome.check("no row is lost", outcome.lost.is_empty(), format!("{} rows", outcome.lost.len()));
@@ -74,6 +75,9 @@ pub(super) async fn function_cut(paths: &Paths, outcome: &mut Outcome) -> Result
     let began = pair.scene.record.step("the function loses its way to both zones");
     for zone in [ZONE_A, ZONE_B] {
         pair.scene.cut(&FUNCTION.network(), zone)?;
+        if pair.scene.fault() == &Fault::WideCut {
+            pair.scene.cut(&APP.network(), zone)?;
+        }
     }
     tokio::time::sleep(6 * TICK).await;
     let ended = pair.scene.record.step("the way is there again");

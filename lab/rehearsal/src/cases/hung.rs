@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::TICK;
+use crate::fault::Fault;
 use crate::net::{A1, ZONE_A};
 use crate::pair::Pair;
 use crate::record::{Outcome, What};
@@ -15,7 +16,9 @@ pub(super) async fn tcp(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("HEALTH_ENDPOINTS", &probe)]).await?;
     pair.scene.serve().await?;
     let began = pair.scene.record.step("the primary hangs (SIGSTOP)");
-    pair.servers.primary.lock().await.freeze()?;
+    if pair.scene.fault() != &Fault::NoFreeze {
+        pair.servers.primary.lock().await.freeze()?;
+    }
     tokio::time::sleep(6 * TICK).await;
     let moved = pair.scene.aws.forced();
     let written = pair.scene.acks("", "", began + 0.5, f64::MAX).len();

@@ -12,7 +12,8 @@ use crate::stage::{Paths, TTL};
 
 pub(super) async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let mut pair = Pair::start(paths, &[("PROMOTE_REPLICA", "true")]).await?;
-    pair.scene.serve().await?;
+    // With a lifetime, so that it would follow DNS back to a stale primary.
+    pair.scene.serve_every(TICK, &["lifetime=3"]).await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
 
     let killed = pair.scene.record.step("the primary is killed");
@@ -22,6 +23,7 @@ pub(super) async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()>
     legs(&pair, outcome, killed)?;
 
     let back = pair.scene.record.step("the old primary comes back");
+    pair.scene.interfere();
     pair.servers.primary.lock().await.start().await?;
     tokio::time::sleep(3 * TICK + Duration::from_secs(u64::from(TTL))).await;
     pair.scene.quiesce().await;

@@ -40,7 +40,7 @@ macro_rules! cases {
 cases! {
     "killed-promoted" "The primary is killed; the replica is promoted; the old primary comes back" => killed::promoted,
     "killed-returned" "The primary is killed and comes back; nothing is promoted" => killed::returned,
-    "multi-az" "RDS fails the primary over to its own standby: the client's loop rides it out" => held::multi_az,
+    "multi-az" "RDS fails the primary over to its own standby: traffic stays, and the clients outlast it" => held::multi_az,
     "function-cut" "The function alone loses its network to both databases" => held::function_cut,
     "lag-refused" "The replica is too far behind: refused, then requested with allow_data_loss" => stake::lag_refused,
     "link-cut" "The replication link is cut silently, eight seconds before the primary is killed" => stake::link_cut,

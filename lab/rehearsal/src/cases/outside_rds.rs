@@ -75,8 +75,8 @@ pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> 
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     let switched = scene.record.step("a person switches the leader over to a2");
-    let order = json!({"leader": "a1", "candidate": "a2"});
-    let (status, answer) = a1.request("POST", "/switchover", order).await?;
+    let request = json!({"leader": "a1", "candidate": "a2"});
+    let (status, answer) = a1.request("POST", "/switchover", request).await?;
     anyhow::ensure!(status == 200, "no switchover: {status} {answer}");
     scene.wait_for_rows(&["resilient"], "a2").await?;
     outcome.figure("writes down in a switchover", format!("{:.1} s", scene.downtime("resilient", switched)));
@@ -104,7 +104,7 @@ pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> 
 
     let both = scene.record.step("a1 is killed as well: site A is lost");
     a1.kill().await?;
-    scene.wait_forced(true, Duration::from_secs(30)).await?;
+    scene.wait_forced(true, Duration::from_secs(60)).await?;
     let flags = scene.record.step("the notification makes site B promote itself");
     let (status, answer) = b1.request("PATCH", "/config", json!({"standby_cluster": null})).await?;
     anyhow::ensure!(status == 200, "no promotion of B: {status} {answer}");
@@ -139,9 +139,9 @@ pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> 
 
 pub(super) async fn galera(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let folder = &paths.folder;
-    let [mut a1, _a2, mut a3] = nodes::cluster(&paths.mariadb, folder).await?;
+    let [mut a1, _a2, mut a3] = nodes::cluster(paths).await?;
     let mut b1 = Mariadb::new(B1, 9, &paths.mariadb, folder)?;
-    b1.options(&["--read-only"]);
+    b1.set_options(&["--read-only"]);
     b1.start().await?;
     b1.replicate_from(A2.address).await?;
     until("B replicates", Duration::from_secs(10), || async { b1.lag().await == Some(0.0) }).await?;

@@ -1,4 +1,4 @@
-//! A promotion behind a primary that lives, or lives again.
+//! A promotion while the primary is alive, or comes back.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::ROWS_PER_SECOND;
 use crate::agent::PRIMARY;
+use crate::fault::Fault;
 use crate::net::A1;
 use crate::pair::Pair;
-use crate::process::until;
 use crate::record::{Outcome, What};
 use crate::stage::{Paths, TTL};
 
@@ -25,8 +25,8 @@ async fn requested(paths: &Paths, settings: &[(&str, &str)]) -> Result<Pair> {
 
 async fn promote(pair: &Pair) -> Result<f64> {
     let began = pair.scene.record.now();
-    let order = json!({"action": "failover", "reason": "planned", "promote": true, "force": true, "allow_data_loss": true});
-    let answer = pair.scene.order(order).await?;
+    let request = json!({"action": "failover", "reason": "planned", "promote": true, "force": true, "allow_data_loss": true});
+    let answer = pair.scene.request(request).await?;
     anyhow::ensure!(answer["actions"].to_string().contains("promote-replica"), "not promoted: {answer}");
     pair.wait_promoted().await?;
     Ok(began)
@@ -37,6 +37,9 @@ pub(super) async fn bare(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let began = promote(&pair).await?;
     super::at_least(&pair, outcome, began);
     let promoted = pair.scene.record.now();
+    if pair.scene.fault() == &Fault::ReadOnlyPrimary {
+        pair.servers.primary.lock().await.query("SET GLOBAL read_only=1").await?;
+    }
     tokio::time::sleep(Duration::from_secs(15)).await;
     pair.scene.quiesce().await;
     let stale = |client: &str, from: f64, to: f64| pair.scene.acks(client, "a1", from, to).len();
@@ -93,7 +96,7 @@ async fn fence(pair: &Pair) -> Result<f64> {
     let stopped = || async {
         pair.scene.aws.emulator.world().instance(PRIMARY).is_some_and(|instance| instance.status == "stopped")
     };
-    until("the old primary is stopped", Duration::from_secs(20), stopped).await?;
+    pair.scene.must("the old primary is stopped", Duration::from_secs(20), stopped).await?;
     pair.scene.first(0.0, |what| matches!(what, What::Status { instance, status } if instance == PRIMARY && status == "stopped"))
         .map_or_else(|| Ok(pair.scene.record.now()), Ok)
 }
@@ -147,7 +150,18 @@ async fn restart(paths: &Paths, fence: &str) -> Result<(Pair, f64)> {
     pair.servers.primary.lock().await.kill().await?;
     pair.wait_promoted().await?;
     let back = pair.scene.record.step("the old primary is back, within the TTL");
-    pair.servers.primary.lock().await.start().await?;
+    pair.scene.interfere();
+    // Unless the fence was faster: then RDS does not let it come back.
+    if pair
+        .scene
+        .aws
+        .emulator
+        .world()
+        .instance(PRIMARY)
+        .is_some_and(|instance| instance.status == "available")
+    {
+        pair.servers.primary.lock().await.start().await?;
+    }
     pair.agent.show(None);
     Ok((pair, back))
 }
