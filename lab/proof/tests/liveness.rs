@@ -178,7 +178,7 @@ async fn an_announcement_that_nobody_saw_through_is_confirmed_within_fifteen_min
     for (minutes, ours) in [(1, true), (14, true), (16, false)] {
         let rig = Rig::new(outage(), &[("CONFIRMATIONS", "1")]);
         // Cut off after the flags were set, before the claim was confirmed.
-        rig.emulator.world().on_next("UpdateHealthCheck", |world| world.crash_after_call(1));
+        rig.emulator.world().on_next("UpdateHealthCheck", |world| world.crash_after_call(0));
         tokio::select! {
             biased;
             () = rig.emulator.crashed() => {}

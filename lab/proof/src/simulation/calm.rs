@@ -24,6 +24,9 @@ impl Simulation<'_> {
             world.promotion.takes_effect = true;
         }
         self.mend_tags();
+        if self.rng.bool() {
+            self.set_right();
+        }
         // What was sent to RDS shows by then, or is void.
         self.rig.wait(SENT_VOID_AFTER.unsigned_abs() + Duration::from_secs(60)).await;
         for tick in 1..=3 {
@@ -59,6 +62,16 @@ impl Simulation<'_> {
         let result = self.rig.invoke(json!({"action": "tick"})).await;
         self.count(&result);
         result.map(|_| ())
+    }
+
+    /// A person sets everything right but the primary, which fails or is well from here on.
+    fn set_right(&mut self) {
+        let status = self.pick(&["failed", "available"]);
+        self.say(|| format!("a person sets everything right, and the primary is {status}"));
+        self.renew(true);
+        let mut world = self.rig.emulator.world();
+        world.console_remove_tag(CHECK, Tag::Pause.key());
+        world.set_status(PRIMARY, status);
     }
 
     /// A person removes what makes no sense: the function says so in every tick, and does nothing until then.

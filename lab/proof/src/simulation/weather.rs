@@ -156,10 +156,15 @@ impl Simulation<'_> {
 
     /// A person sets things right, all or some of them.
     fn repair(&mut self) {
+        let all = self.rng.bool();
+        self.renew(all);
+    }
+
+    /// New instances, where the present ones don't make a pair; with `all`, in any case.
+    pub(super) fn renew(&mut self, all: bool) {
         self.counts.console += 1;
         let (primary, replica) = (self.place.primary(), self.place.replica());
         let now = self.rig.time.now();
-        let all = self.rng.bool();
         self.say(|| "a person repairs the instances".to_owned());
         let mut world = self.rig.emulator.world();
         if world.instance(PRIMARY).is_none_or(|found| found.source.is_some() || all) {
