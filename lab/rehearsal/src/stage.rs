@@ -207,7 +207,7 @@ impl Scene {
         if self.fault() == &Fault::None {
             return until(what, limit, holds).await;
         }
-        if let Err(missing) = until(what, limit.min(Duration::from_secs(15)), holds).await {
+        if let Err(missing) = until(what, limit, holds).await {
             self.record.step(format!("{missing:#}"));
         }
         Ok(())

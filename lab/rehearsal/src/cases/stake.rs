@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{ROWS_PER_SECOND, stated_lag};
@@ -66,12 +67,13 @@ pub(super) async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()>
     pair.scene.serve().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let gap = 8.0;
+    // Over the turn of a minute, so that the newest sample that the function can see is from the silence, with 0 s.
+    let second = Timestamp::now().as_second().rem_euclid(60);
+    let wait = (55 - second).rem_euclid(60);
+    tokio::time::sleep(Duration::from_secs(wait.unsigned_abs())).await;
     pair.scene.record.step("the replication link is cut, silently");
     pair.scene.cut(&A1.network(), &B1.network())?;
-    tokio::time::sleep(Duration::from_secs_f64(gap - 2.0)).await;
-    // A sample in the silence, which says 0 s as well.
-    fill_lag(&pair.scene.aws.emulator, &pair.servers).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs_f64(gap)).await;
     let killed = pair.scene.record.step("the primary is killed");
     pair.servers.primary.lock().await.kill().await?;
     pair.wait_promoted().await?;
