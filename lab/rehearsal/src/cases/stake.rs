@@ -11,7 +11,7 @@ use crate::agent::fill_lag;
 use crate::net::{A1, B1};
 use crate::pair::Pair;
 use crate::process::until;
-use crate::record::{Outcome, What};
+use crate::record::Outcome;
 use crate::stage::Paths;
 
 pub(super) async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
@@ -103,10 +103,10 @@ pub(super) async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()>
 /// The seconds of writes that the function said are lost "at most", where it said so.
 fn claimed_bound(pair: &Pair, from: f64) -> Option<f64> {
     let events = pair.scene.record.events();
-    let answers = events.iter().filter(|event| event.at >= from).filter_map(|event| match &event.what {
-        What::Invocation { answer, .. } => answer["message"].as_str(),
-        _ => None,
-    });
+    let answers = events
+        .iter()
+        .filter(|event| event.at >= from)
+        .filter_map(|event| event.what.answer()?["message"].as_str());
     let claims = answers.filter_map(|message| {
         let (_, rest) = message.split_once("at most ")?;
         rest.split(' ').next()?.parse::<f64>().ok()
