@@ -129,7 +129,7 @@ impl App {
         let (primary, secondary) = (endpoint(last.seen.primary()), endpoint(last.seen.replica()));
         let answer =
             dns::answer(&self.lookup, &self.context.config.pair, primary.as_deref(), secondary.as_deref());
-        report.dns = clock.within(answer).await.flatten();
+        report.dns = clock.within(answer).await.unwrap_or(Some(dns::Answer::Unknown));
     }
 
     /// Notifies the topic; answers how many notifications could not be sent, where there was one to send.

@@ -315,14 +315,19 @@ pub fn undocumented(policy: &Policy) -> impl Iterator<Item = (&'static str, &Sta
 /// What is said of such a status.
 pub fn undocumented_words(variable: &str, status: &Status) -> String {
     let nearest = nearest(status).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-    format!("{variable} holds `{status}`, a status that RDS does not document: a typo has no effect{nearest}")
+    format!(
+        "{variable} holds `{}`, a status that RDS does not document: a typo has no effect{nearest}",
+        shown(status.as_str())
+    )
 }
 
 /// The documented status that is nearest to one that this version does not know.
-fn nearest(status: &Status) -> Option<&'static Status> {
+pub fn nearest(status: &Status) -> Option<&'static Status> {
     let Status::Unrecognised(text) = status else { return None };
     Status::ALL
         .iter()
+        // Comparing takes the product of both lengths.
+        .filter(|known| text.len().abs_diff(known.as_str().len()) <= known.as_str().len() / 3)
         .map(|known| (strsim::damerau_levenshtein(known.as_str(), text), known))
         .filter(|(distance, known)| *distance <= known.as_str().len() / 3)
         .min_by_key(|(distance, _)| *distance)

@@ -53,8 +53,10 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
         })
         .collect();
     if let Some(failure) = failure {
-        // To have seen nothing is what the error alarm is for.
-        if !failure.kind.is_blindness() {
+        let ordered = account.last.as_ref().is_some_and(|last| !last.order.is_tick());
+        // To have seen nothing is what the error alarm is for; but what an operator asked for and did not get is
+        // always worth a message.
+        if ordered || !failure.kind.is_blindness() {
             notes.push(Note {
                 what: "a change failed".to_owned(),
                 code: failure.kind.name(),

@@ -147,10 +147,14 @@ impl<'a> Reconciler<'a> {
                 }
                 Outcome::MadeByAnother => {
                     self.leave(rule, "; another invocation does it");
-                    if change != Change::RouteToSecondary || !self.case().promotion_may_follow() {
+                    // A tick leaves the rest to whoever made the change, or to the next tick: its own announcement may
+                    // have covered an operator's claim. A promotion that an operator asked for is nobody else's.
+                    let goes_on = change == Change::RouteToSecondary
+                        && !self.order.is_tick()
+                        && self.case().promotion_may_follow();
+                    if !goes_on {
                         return self.settle(rule, None);
                     }
-                    // The promotion that was asked for may be nobody else's.
                     self.look_again().await;
                     self.read(Need::Switch).await;
                 }
@@ -236,6 +240,9 @@ impl<'a> Reconciler<'a> {
     async fn watch(&mut self, rule: &Rule) -> bool {
         let policy = &self.context.config.pair.policy;
         let Some(interval) = policy.watch else { return false };
+        // Without probes RDS alone is looked at: more often than it is asked there is nothing to see.
+        let alone = self.context.config.pair.endpoints.is_empty();
+        let interval = if alone { interval.max(RDS_PERIOD) } else { interval };
         // What it takes to confirm an outage and to act on it.
         let rest = policy.interval * policy.confirmations.saturating_sub(1)
             + self.context.time_of_a_look()

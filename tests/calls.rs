@@ -73,9 +73,7 @@ fn throttle_each(w: &mut emulator::World, operation: &'static str, calls: u64) {
 #[tokio::test(start_paused = true)]
 async fn throttled_five_times_at_every_call_traffic_still_moves_in_this_invocation() {
     let mut w = world_with("failed");
-    for operation in
-        ["GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck"]
-    {
+    for operation in ["GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck"] {
         throttle_each(&mut w, operation, 0);
     }
     let rig = Rig::new(w, &[]);

@@ -145,8 +145,13 @@ fn pair(variables: &[(&str, &str)]) -> Pair {
 }
 
 fn look(primary: Option<Reading<Instance>>, answered: Option<usize>) -> Observation {
-    let check =
-        HealthCheck { state: CheckState::Normal, version: 1, not_updatable: None, children: Vec::new() };
+    let check = HealthCheck {
+        state: CheckState::Normal,
+        version: 1,
+        calculated: false,
+        not_updatable: None,
+        children: Vec::new(),
+    };
     Observation {
         primary,
         replica: None,
@@ -178,7 +183,8 @@ fn failure(cause: Cause) -> ReadFailure {
 /// The primary is missing, RDS says this of its deletion, and the replica names this as its source.
 fn missing(deletion: Evidence<Option<jiff::Timestamp>>, named: Option<&str>) -> Observation {
     let source = |id: &str| Source::Instance(InstanceRef { identifier: id.to_owned(), region: None });
-    let replica = named.map(|id| Reading::Known(Instance { source: Some(source(id)), ..instance("available") }));
+    let replica =
+        named.map(|id| Reading::Known(Instance { source: Some(source(id)), ..instance("available") }));
     Observation { deletion, replica, ..look(Some(Reading::Missing), None) }
 }
 

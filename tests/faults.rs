@@ -61,7 +61,12 @@ const OUTAGE: &[Row] = &[
     ),
     (
         "DescribeDBInstances orders-replica",
-        &[("slow", "route-to-secondary promote-replica replica-fit-to-promote"), ("any", "replica-not-fit")],
+        &[
+            ("slow", "route-to-secondary promote-replica replica-fit-to-promote"),
+            // Waited for as long as the deadline allows: that leaves no time to confirm.
+            ("throttle", "unconfirmed"),
+            ("any", "replica-not-fit"),
+        ],
     ),
     (
         "GetHealthCheck",

@@ -38,7 +38,10 @@ async fn an_old_primary_that_comes_back_is_stopped_once_and_told() {
     tick_does(&rig, "fence", "fence-primary", &[FencePrimary]).await;
     assert_eq!(subjects(&rig)[before..], ["fence-primary (fence-primary)"]);
     let fenced = tag(&rig, "fenced").unwrap();
-    assert!(fenced.starts_with("version=2 at=20") && fenced.ends_with(" instance=orders-primary"), "{fenced}");
+    assert!(
+        fenced.starts_with("version=2 at=20") && fenced.ends_with(" instance=orders-primary"),
+        "{fenced}"
+    );
     for _ in 0..8 {
         rig.wait(seconds(60)).await;
         tick_stays(&rig, "replica-promoted").await;
@@ -63,7 +66,8 @@ async fn the_stop_rests_on_a_fresh_look_at_both_instances_and_the_switch() {
         ("GetHealthCheck", CHECK),
         ("ListTagsForResource", CHECK),
     ] {
-        let seen = |call: &&emulator::Call| call.operation == operation && call.target.as_deref() == Some(target);
+        let seen =
+            |call: &&emulator::Call| call.operation == operation && call.target.as_deref() == Some(target);
         assert!(between.iter().any(|call| seen(&call)), "{operation} {target}");
     }
 }
@@ -85,13 +89,16 @@ async fn nothing_is_stopped_before_the_replica_is_on_its_own() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_stopped_without_a_promotion_of_this_incident() {
     // Somebody promoted it at the console.
-    let rig = failed_over("storage-full", &[PROMOTE, FENCE]).await;
+    let rig = failed_over("storage-full", &[]).await.redeployed(&[PROMOTE, FENCE]);
     rig.emulator.world().console_promote(REPLICA).unwrap();
     rig.wait(seconds(600)).await;
     set_status(&rig, PRIMARY, "available");
     tick_stays(&rig, "replica-promoted").await;
     // The tag is of another incident, or of another instance.
-    for promoted in ["version=1 at=2026-01-31T12:00:00Z instance=orders-replica", "version=2 at=2026-01-31T12:00:00Z instance=billing"] {
+    for promoted in [
+        "version=1 at=2026-01-31T12:00:00Z instance=orders-replica",
+        "version=2 at=2026-01-31T12:00:00Z instance=billing",
+    ] {
         rig.emulator.world().console_set_tag(CHECK, "failover:promoted", promoted);
         tick_stays(&rig, "replica-promoted").await;
     }
@@ -111,14 +118,19 @@ async fn nothing_is_stopped_while_traffic_is_not_kept_from_the_old_primary() {
 #[tokio::test(start_paused = true)]
 async fn after_the_identifiers_were_swapped_no_serving_instance_is_stopped() {
     for replica in ["orders-replica-2", PRIMARY] {
-        let swapped = [("PRIMARY_DB_INSTANCE_IDENTIFIER", REPLICA), ("FAILOVER_DB_INSTANCE_IDENTIFIER", replica)];
+        let swapped =
+            [("PRIMARY_DB_INSTANCE_IDENTIFIER", REPLICA), ("FAILOVER_DB_INSTANCE_IDENTIFIER", replica)];
         let mut w = world_with("available");
         w.instance_mut(REPLICA).unwrap().source = None;
         let promoted = w.instance(REPLICA).unwrap().clone();
         w.add(Instance::replica_of(&promoted, REGION, "orders-replica-2"));
         w.console_set_flags(CHECK, true, true);
         w.console_set_tag(CHECK, "failover:routed", "version=2 by=auto at=2026-01-31T11:00:00Z reason=x");
-        w.console_set_tag(CHECK, "failover:promoted", "version=2 at=2026-01-31T11:00:00Z instance=orders-replica");
+        w.console_set_tag(
+            CHECK,
+            "failover:promoted",
+            "version=2 at=2026-01-31T11:00:00Z instance=orders-replica",
+        );
         let rig = Rig::new(w, &[&swapped[..], &[PROMOTE, FENCE]].concat());
         tick_stays(&rig, "replica-promoted").await;
         assert_eq!(rig.emulator.world().count("StopDBInstance"), 0, "{replica}");
@@ -203,7 +215,10 @@ async fn a_refused_stop_names_the_other_replicas_and_what_to_do() {
     assert_eq!(failure.kind.name(), "FenceRefused");
     assert!(failure.message.contains("orders-reports"), "{failure}");
     let mail = common::mail::told(&rig).pop().unwrap().mail;
-    assert!(mail.contains("orders-reports") && mail.contains("Delete or promote those named above"), "{mail}");
+    assert!(
+        mail.contains("orders-reports") && mail.contains("Delete or promote those named above"),
+        "{mail}"
+    );
     assert_eq!(status_of(&rig, PRIMARY), "available");
 }
 

@@ -160,9 +160,8 @@ fn a_claim_to_another_version_says_nothing_of_this_one() {
 fn an_announcement_claims_its_version_until_it_lapses_and_for_good_once_confirmed() {
     let until = at() + ANNOUNCED_FOR;
     let announced = Move { until: Some(until), ..moved("x") };
-    let claim = |made: &Move, now| {
-        Memory { routed: Some(made.clone()), ..Memory::default() }.routed_by(7, now)
-    };
+    let claim =
+        |made: &Move, now| Memory { routed: Some(made.clone()), ..Memory::default() }.routed_by(7, now);
     assert_eq!(claim(&announced, until - SignedDuration::from_nanos(1)), Some(By::Auto));
     assert_eq!(claim(&announced, until), None, "no invocation lives longer");
     assert_eq!(claim(&announced.confirmed(), Timestamp::MAX), Some(By::Auto));
@@ -172,9 +171,11 @@ fn an_announcement_claims_its_version_until_it_lapses_and_for_good_once_confirme
 fn only_the_announcement_of_the_flags_that_are_seen_waits_to_be_confirmed() {
     let until = Some(at() + ANNOUNCED_FOR);
     let returned = Move { version: 8, until, ..moved("x") };
-    let memory = Memory { routed: Some(Move { until, ..moved("x") }), returned: Some(returned), ..Memory::default() };
+    let memory =
+        Memory { routed: Some(Move { until, ..moved("x") }), returned: Some(returned), ..Memory::default() };
     let waiting = |state, version, now| {
-        let check = HealthCheck { state, version, not_updatable: None, children: Vec::new() };
+        let check =
+            HealthCheck { state, version, calculated: false, not_updatable: None, children: Vec::new() };
         check.unconfirmed(&memory, now).map(|(tag, _)| tag)
     };
     assert_eq!(waiting(CheckState::ForcedUnhealthy, 7, at()), Some(Tag::Routed));
@@ -184,7 +185,13 @@ fn only_the_announcement_of_the_flags_that_are_seen_waits_to_be_confirmed() {
     assert_eq!(waiting(CheckState::Foreign, 7, at()), None, "somebody else's, whatever the version");
     assert_eq!(waiting(CheckState::ForcedUnhealthy, 7, at() + ANNOUNCED_FOR), None, "lapsed");
     let confirmed = Memory { routed: Some(moved("x")), ..Memory::default() };
-    let check = HealthCheck { state: CheckState::ForcedUnhealthy, version: 7, not_updatable: None, children: Vec::new() };
+    let check = HealthCheck {
+        state: CheckState::ForcedUnhealthy,
+        version: 7,
+        calculated: false,
+        not_updatable: None,
+        children: Vec::new(),
+    };
     assert_eq!(check.unconfirmed(&confirmed, at()), None, "confirmed already: a tick writes nothing");
 }
 

@@ -6,8 +6,8 @@ mod common;
 use common::*;
 use emulator::{Fault, Instance, On};
 use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, world};
-use rds_route53_failover::model::Change::{Pause, PromoteReplica, Resume, RouteToPrimary, RouteToSecondary};
-use serde_json::{Value, json};
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToPrimary, RouteToSecondary};
+use serde_json::json;
 
 #[tokio::test(start_paused = true)]
 async fn without_force_an_order_passes_the_same_guards_as_a_tick_but_the_cooldown() {

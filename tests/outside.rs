@@ -36,7 +36,10 @@ async fn it_is_judged_by_its_probes_and_rds_is_never_asked() {
     let up = Listening::start();
     let rig = outside(&up.endpoint, &[("HOSTED_ZONE_ID", ZONE), ("RECORD_NAME", RECORD)]);
     let report = came_to(rig.tick().await, "primary-healthy", &[]);
-    assert_eq!((report.primary.id.as_str(), report.primary.status, report.primary.health), ("orders-patroni", None, "healthy"));
+    assert_eq!(
+        (report.primary.id.as_str(), report.primary.status, report.primary.health),
+        ("orders-patroni", None, "healthy")
+    );
     up.stop();
     let report = came_to(rig.tick().await, "primary-unhealthy", &[RouteToSecondary]);
     assert_eq!((report.primary.status, report.observations), (None, 3));
@@ -77,10 +80,18 @@ async fn traffic_returns_on_request_only_by_default() {
 async fn nothing_can_be_promoted_for_it_and_the_metric_never_speaks_for_it() {
     let down = dead().await;
     let rig = outside(&down, &[]);
-    came_to(rig.invoke(failover(json!({"promote": true, "force": true}))).await, "no-replica-to-promote", &[]);
+    came_to(
+        rig.invoke(failover(json!({"promote": true, "force": true}))).await,
+        "no-replica-to-promote",
+        &[],
+    );
     rig.emulator.world().faults.standing("GetHealthCheck", emulator::Fault::Server(503));
     assert_eq!(rig.tick().await.unwrap_err().kind.name(), "HealthCheckUnreadable");
-    assert_eq!(last_metric(&rig, "RouteToSecondary"), None, "probes alone: the function's own network may be gone");
+    assert_eq!(
+        last_metric(&rig, "RouteToSecondary"),
+        None,
+        "probes alone: the function's own network may be gone"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +108,10 @@ async fn a_secondary_that_answers_nobody_gets_no_traffic() {
     }
     let up = Listening::start();
     let both = format!("{down},{}", up.endpoint);
-    let rig = Rig::new(world_with("failed"), &[("SECONDARY_ENDPOINTS", &both), ("HEALTH_ENDPOINT_TIMEOUT", "200ms")]);
+    let rig = Rig::new(
+        world_with("failed"),
+        &[("SECONDARY_ENDPOINTS", &both), ("HEALTH_ENDPOINT_TIMEOUT", "200ms")],
+    );
     tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
 }
 
@@ -107,7 +121,10 @@ async fn the_response_says_when_things_happened_and_where_dns_leads() {
     let rig = Rig::new(world(), &zone);
     let report = rig.tick().await.unwrap();
     assert!(report.dns.is_none(), "a steady tick looks nothing up");
-    assert_eq!((report.times.unhealthy_since, report.times.routed_at, report.times.promoted_at), (None, None, None));
+    assert_eq!(
+        (report.times.unhealthy_since, report.times.routed_at, report.times.promoted_at),
+        (None, None, None)
+    );
     let status = rig.invoke(json!({"action": "status"})).await.unwrap();
     assert_eq!(json!(status)["dns"], "primary");
     set_status(&rig, proof::rig::PRIMARY, "failed");
@@ -126,6 +143,9 @@ async fn the_response_says_when_things_happened_and_where_dns_leads() {
     for name in ["routed_at", "promoted_at"] {
         assert_eq!(later["times"][name], report["times"][name]);
     }
-    assert_eq!(json!(Rig::new(world(), &[]).invoke(json!({"action": "status"})).await.unwrap())["dns"], json!(null));
+    assert_eq!(
+        json!(Rig::new(world(), &[]).invoke(json!({"action": "status"})).await.unwrap())["dns"],
+        json!(null)
+    );
     assert_eq!(rig.emulator.world().health_check(CHECK).unwrap().version, 2);
 }

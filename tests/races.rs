@@ -149,7 +149,12 @@ async fn a_person_who_changes_the_check_between_read_and_update_is_never_overwri
             let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", "1")]);
             rig.emulator.world().on_next(at, move |w| w.console_set_flags(CHECK, set.0, set.1));
             let report = rig.tick().await.unwrap();
-            assert_eq!((report.decision, report.reason), ("stay", "foreign-check"), "{at}: {}", report.message);
+            assert_eq!(
+                (report.decision, report.reason),
+                ("stay", "foreign-check"),
+                "{at}: {}",
+                report.message
+            );
             assert_eq!(report.actions, []);
             assert_eq!(flags(&rig), (set.0, set.1, 2), "{at}");
             assert_eq!(report.health_check.by, None);
@@ -374,7 +379,10 @@ async fn a_schedule_tick_and_an_rds_event_in_the_same_instant_move_claim_and_pro
         }
         assert_eq!(count(&rig, "PromoteReadReplica"), 1);
         rig.tick().await.unwrap();
-        assert!(tag(&rig, "routed").is_some_and(|tag| tag.starts_with("version=2 by=auto") && !tag.contains("until=")));
+        assert!(
+            tag(&rig, "routed")
+                .is_some_and(|tag| tag.starts_with("version=2 by=auto") && !tag.contains("until="))
+        );
         keeps_its_promises(&rig);
     }
 }

@@ -286,10 +286,13 @@ async fn a_word_that_rds_does_not_document_is_a_warning_with_the_nearest_one() {
 #[tokio::test(start_paused = true)]
 async fn a_secondary_alias_that_evaluates_its_target_is_a_failure() {
     let (primary, replica) = addresses();
-    let secondary =
-        RecordSet { evaluate: true, ..RecordSet::secondary_alias(RECORD, "replica.orders.example") };
-    let mut w = replaced_records(RecordSet::primary(RECORD, &primary, CHECK), secondary);
-    w.add_record("Z0OTHER", RecordSet::plain("replica.orders.example", &replica));
+    let secondary = RecordSet::secondary(RECORD, "").alias_of("replica.orders.example", true);
+    let records = [
+        RecordSet::primary(RECORD, &primary, CHECK),
+        secondary,
+        RecordSet::cname("replica.orders.example", &replica),
+    ];
+    let w = changed(|w| w.add_zone("Z0OTHER", "orders.example", records));
     let report = check_with(w, OTHER_ZONE).await;
     assert_eq!(level(&report, "secondary-record-evaluated"), Level::Fail);
     assert_eq!(

@@ -75,14 +75,22 @@ fn a_replica_on_its_own_is_promoted_once_it_is_available() {
 fn a_replica_still_shows_its_source_while_it_is_promoted() {
     for (seconds, version) in [(1, VERSION), (299, VERSION), (299, VERSION - 2)] {
         let memory = sent("orders-replica", version, ago(seconds));
-        assert_eq!(role_of(&following("available"), Some(&memory)), Role::Promoting, "{seconds} s, {version}");
+        assert_eq!(
+            role_of(&following("available"), Some(&memory)),
+            Role::Promoting,
+            "{seconds} s, {version}"
+        );
     }
     for (seconds, version) in [(300, VERSION), (300, VERSION - 2)] {
         let memory = sent("orders-replica", version, ago(seconds));
         assert_eq!(role_of(&following("available"), Some(&memory)), Role::Replica, "{seconds} s, {version}");
     }
     let others = sent("billing-replica", VERSION, ago(1));
-    assert_eq!(role_of(&following("available"), Some(&others)), Role::Replica, "another instance was promoted");
+    assert_eq!(
+        role_of(&following("available"), Some(&others)),
+        Role::Replica,
+        "another instance was promoted"
+    );
 }
 
 #[test]
@@ -146,9 +154,8 @@ fn a_reason_against_a_replica_names_what_was_seen() {
 
 #[test]
 fn rds_promotes_an_available_replica_only() {
-    let ready = |replica: &Reading<Instance>| {
-        reason_not_ready(replica, &id("orders-primary"), &policy()).is_none()
-    };
+    let ready =
+        |replica: &Reading<Instance>| reason_not_ready(replica, &id("orders-primary"), &policy()).is_none();
     assert!(ready(&following("available")));
     for status in ["backing-up", "storage-optimization", "modifying", "failed", "never-heard-of"] {
         assert!(!ready(&following(status)), "{status}");

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_route53::types::{
-    Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, ResourceRecordSetFailover, RrType,
+    Change as SdkChange, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet,
+    ResourceRecordSetFailover, RrType,
 };
 use proof::rig::{CHECK, PRIMARY, RECORD, REPLICA, Rig, ZONE, world};
 use rds_route53_failover::decide::{Effect, UNREADABLE, rules};
 use rds_route53_failover::error::Kind;
+use rds_route53_failover::model::Change;
 use rds_route53_failover::report::Report;
 use serde_json::json;
 
@@ -52,7 +54,8 @@ async fn point(rig: &Rig, failover: ResourceRecordSetFailover, instance: &str) {
         .resource_records(ResourceRecord::builder().value(address(rig, instance)).build().unwrap())
         .build()
         .unwrap();
-    let change = Change::builder().action(ChangeAction::Upsert).resource_record_set(record).build().unwrap();
+    let change =
+        SdkChange::builder().action(ChangeAction::Upsert).resource_record_set(record).build().unwrap();
     aws_sdk_route53::Client::new(&console(rig))
         .change_resource_record_sets()
         .hosted_zone_id(ZONE)

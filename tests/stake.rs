@@ -105,13 +105,18 @@ async fn a_dead_primary_bounds_what_is_at_stake_from_below_and_above() {
     let rig = Rig::new(world_with("failed"), &[PROMOTE]);
     let report = rig.tick().await.unwrap();
     assert_eq!(report.actions, [RouteToSecondary, PromoteReplica]);
-    assert!(report.message.contains("data at stake: at least 0.5 s of writes, at most "), "{}", report.message);
+    assert!(
+        report.message.contains("data at stake: at least 0.5 s of writes, at most "),
+        "{}",
+        report.message
+    );
     assert!(report.message.contains("sampled "), "the age of the sample: {}", report.message);
     assert!(!report.message.contains("open connections"), "{}", report.message);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promotion_with_a_primary_that_rds_calls_available_takes_both_consents_and_says_what_nobody_knows() {
+async fn a_promotion_with_a_primary_that_rds_calls_available_takes_both_consents_and_says_what_nobody_knows()
+{
     for (options, reason) in [
         (json!({"promote": true}), "primary-healthy"),
         (json!({"promote": true, "allow_data_loss": true}), "primary-healthy"),
@@ -141,8 +146,7 @@ async fn a_promotion_with_a_primary_that_rds_calls_available_takes_both_consents
 #[tokio::test(start_paused = true)]
 async fn an_unresponsive_primary_that_rds_calls_available_does_not_bound_the_loss() {
     let dead = common::probes::dead().await;
-    let variables =
-        [PROMOTE, ("PROMOTE_ON", "unresponsive"), ("HEALTH_ENDPOINTS", dead.as_str())];
+    let variables = [PROMOTE, ("PROMOTE_ON", "unresponsive"), ("HEALTH_ENDPOINTS", dead.as_str())];
     let rig = Rig::new(world(), &variables);
     let report = rig.tick().await.unwrap();
     assert_eq!(report.actions, [RouteToSecondary, PromoteReplica], "{}", report.message);

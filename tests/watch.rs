@@ -124,7 +124,12 @@ async fn probes_are_asked_at_the_interval_and_see_what_rds_does_not() {
     let endpoint = listening.endpoint.clone();
     let rig = Rig::new(
         world(),
-        &[WATCH, ("HEALTH_ENDPOINTS", &endpoint), ("HEALTH_ENDPOINT_TIMEOUT", "100ms"), ("CONFIRMATIONS", "2")],
+        &[
+            WATCH,
+            ("HEALTH_ENDPOINTS", &endpoint),
+            ("HEALTH_ENDPOINT_TIMEOUT", "100ms"),
+            ("CONFIRMATIONS", "2"),
+        ],
     );
     let stops = async {
         rig.wait(Duration::from_millis(21_500)).await;
@@ -140,7 +145,8 @@ async fn probes_are_asked_at_the_interval_and_see_what_rds_does_not() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_watches_on_an_order_on_the_secondary_or_after_a_refusal() {
-    let quick = |begun: jiff::Timestamp, rig: &Rig| assert!((rig.time.now() - begun).unsigned_abs() < seconds(30));
+    let quick =
+        |begun: jiff::Timestamp, rig: &Rig| assert!((rig.time.now() - begun).unsigned_abs() < seconds(30));
     let rig = failed_over("storage-full", &[WATCH]).await;
     let begun = rig.time.now();
     tick_stays(&rig, "promotion-off").await;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_rds::config::retry::RetryConfig;
 use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_rds::operation::promote_read_replica::{PromoteReadReplicaError, PromoteReadReplicaOutput};
 use aws_sdk_rds::types::error::InvalidDbInstanceStateFault;
@@ -13,13 +14,13 @@ use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use emulator::Fault;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proof::rig::{PRIMARY, REPLICA, Rig, world};
-use rds_route53_failover::aws::{Aws, BEHAVIOUR, RetryThrottlesOnly, blind, may_have_happened};
-use rds_route53_failover::clock::Clock;
+use rds_route53_failover::aws::{Aws, BEHAVIOUR, failure_of, patiently, was_refused};
+use rds_route53_failover::clock::{Clock, reserve};
 use rds_route53_failover::config::Config;
 use rds_route53_failover::model::{Cause, CheckState, Evidence, HealthCheck, Instance, Reading};
-use rds_route53_failover::observe::Observer;
+use rds_route53_failover::observe::{Observer, Probers};
 use rds_route53_failover::status::Status;
 use serde_json::json;
 
@@ -78,6 +79,11 @@ fn config() -> Config {
     Config::load(lookup).unwrap()
 }
 
+/// Ten seconds, of which a look leaves four to what follows it.
+fn clock() -> Clock {
+    Clock::start(Timestamp::UNIX_EPOCH, Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(10)))
+}
+
 /// What the observer makes of these answers, one after the other, and how many it asked for.
 async fn replay<T>(answers: Vec<Answer>, look: impl AsyncFnOnce(&Observer<'_>, &Config) -> T) -> (T, usize) {
     let events = answers.into_iter().map(|(status, body)| {
@@ -93,15 +99,16 @@ async fn replay<T>(answers: Vec<Answer>, look: impl AsyncFnOnce(&Observer<'_>, &
         .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
         .build();
     let config = config();
-    let aws = Aws::new(sdk, &config.policy);
-    let clock = Clock::start(Timestamp::UNIX_EPOCH, None);
-    let observer = Observer::new(&aws, &config, None, clock);
+    let aws = Aws::new(sdk, &config.pair);
+    let probers = Probers::new(&config.pair);
+    let observer = Observer::new(&aws, &config.pair, &probers, clock());
     let seen = look(&observer, &config).await;
     (seen, replayed.actual_requests().count())
 }
 
 async fn primary(answers: Vec<Answer>) -> (Reading<Instance>, usize) {
-    replay(answers, async |observer, config| observer.instance(&config.policy.primary).await).await
+    replay(answers, async |observer, config| observer.instance(config.pair.rds_primary().unwrap()).await)
+        .await
 }
 
 async fn health_check(answers: Vec<Answer>) -> (Reading<HealthCheck>, usize) {
@@ -110,7 +117,7 @@ async fn health_check(answers: Vec<Answer>) -> (Reading<HealthCheck>, usize) {
 
 fn cause<T: std::fmt::Debug>(reading: Reading<T>) -> Cause {
     match reading {
-        Reading::Unknown(blind) => blind.cause,
+        Reading::Unknown(failure) => failure.cause,
         Reading::Known(_) | Reading::Missing => panic!("{reading:?}"),
     }
 }
@@ -120,16 +127,20 @@ async fn a_throttled_describe_is_never_a_missing_database() {
     for throttle in
         [error(400, "Throttling"), error(400, "RequestLimitExceeded"), error(503, "ThrottlingException")]
     {
-        let (seen, requests) = primary(vec![throttle.clone(); 9]).await;
-        assert_eq!((cause(seen), requests), (Cause::Throttled, 3), "{throttle:?}");
+        let (seen, requests) = primary(vec![throttle.clone(); 90]).await;
+        assert_eq!(cause(seen), Cause::Throttled, "{throttle:?}");
+        assert!((6..90).contains(&requests), "asked until the time is up, with growing pauses: {requests}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_describe_that_was_throttled_once_is_asked_again() {
-    let (seen, requests) = primary(vec![error(400, "Throttling"), instance(PRIMARY, "available")]).await;
-    assert_eq!(seen.known().unwrap().status, Status::Available);
-    assert_eq!(requests, 2);
+async fn a_describe_that_was_throttled_for_a_while_is_asked_again() {
+    for times in [1, 5, 7] {
+        let mut answers = vec![error(400, "Throttling"); times];
+        answers.push(instance(PRIMARY, "available"));
+        let (seen, requests) = primary(answers).await;
+        assert_eq!((&seen.known().unwrap().status, requests), (&Status::Available, times + 1));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,6 +161,7 @@ async fn only_the_services_own_word_makes_a_database_missing() {
         page(404),
         error(404, "NotFound"),
         error(404, "DBClusterNotFoundFault"),
+        error(400, "DBInstanceNotFound"),
         (404, String::new()),
         instances(""),
         instance("orders-other", "available"),
@@ -185,8 +197,8 @@ async fn an_answer_cut_off_anywhere_is_no_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_health_check_is_never_a_missing_one() {
-    let (seen, requests) = health_check(vec![error(400, "Throttling"); 9]).await;
-    assert_eq!((cause(seen), requests), (Cause::Throttled, 3));
+    let (seen, _) = health_check(vec![error(400, "Throttling"); 90]).await;
+    assert_eq!(cause(seen), Cause::Throttled);
     let (seen, requests) = health_check(vec![error(404, "NoSuchHealthCheck")]).await;
     assert_eq!((seen, requests), (Reading::Missing, 1));
     assert_eq!(cause(health_check(vec![page(404)]).await.0), Cause::Other);
@@ -210,7 +222,7 @@ async fn a_flag_that_is_absent_is_not_set() {
 #[tokio::test(start_paused = true)]
 async fn tags_that_can_not_be_read_are_not_tags_that_are_not_there() {
     for answer in [error(400, "Throttling"), error(403, "AccessDenied"), page(503), page(404)] {
-        let (memory, _) = replay(vec![answer; 9], async |observer, _| observer.read_memory().await).await;
+        let (memory, _) = replay(vec![answer; 90], async |observer, _| observer.read_memory().await).await;
         assert!(matches!(memory, Evidence::Unreadable(_)), "{memory:?}");
     }
 }
@@ -237,13 +249,13 @@ fn rds(rules: &[&Rule]) -> aws_sdk_rds::Client {
 async fn promote(
     rules: &[&Rule],
 ) -> Result<PromoteReadReplicaOutput, aws_sdk_rds::error::SdkError<PromoteReadReplicaError, HttpResponse>> {
-    rds(rules)
-        .promote_read_replica()
-        .db_instance_identifier(REPLICA)
-        .customize()
-        .config_override(aws_sdk_rds::config::Builder::new().retry_classifier(RetryThrottlesOnly))
-        .send()
-        .await
+    let rds = rds(rules);
+    let send = || {
+        let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
+        let request = rds.promote_read_replica().db_instance_identifier(REPLICA);
+        request.customize().config_override(once).send()
+    };
+    patiently(&clock(), reserve::CHANGE, send).await.unwrap()
 }
 
 fn answers(status: u16, body: String) -> Rule {
@@ -261,8 +273,8 @@ async fn a_write_that_may_have_been_carried_out_is_sent_once() {
         for body in [error(status, "InternalFailure").1, page(status).1, String::new()] {
             let rule = answers(status, body);
             let error = promote(&[&rule]).await.unwrap_err();
-            assert!(may_have_happened(&error), "{status}");
-            assert_eq!(blind(&error).cause, Cause::Unreachable, "{status}");
+            assert!(!was_refused(&error), "{status}");
+            assert_eq!(failure_of(&error).cause, Cause::Unreachable, "{status}");
             assert_eq!(rule.num_calls(), 1, "{status}");
         }
     }
@@ -273,15 +285,16 @@ async fn a_throttled_write_was_not_carried_out_and_is_sent_again() {
     let rule = mock!(aws_sdk_rds::Client::promote_read_replica)
         .sequence()
         .http_status(400, Some(error(400, "Throttling").1))
-        .times(2)
+        .times(6)
         .output(|| PromoteReadReplicaOutput::builder().build())
         .build();
     promote(&[&rule]).await.unwrap();
-    assert_eq!(rule.num_calls(), 3);
+    assert_eq!(rule.num_calls(), 7);
     let rule = answers(400, error(400, "Throttling").1);
     let error = promote(&[&rule]).await.unwrap_err();
-    assert!(!may_have_happened(&error));
-    assert_eq!((blind(&error).cause, rule.num_calls()), (Cause::Throttled, 3));
+    assert!(was_refused(&error));
+    assert_eq!(failure_of(&error).cause, Cause::Throttled);
+    assert!((4..20).contains(&rule.num_calls()), "until the time is up: {}", rule.num_calls());
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,8 +307,8 @@ async fn a_refused_write_is_sent_once_and_did_not_happen() {
     assert_eq!(refused.num_calls(), 1);
     let denied = answers(403, error_body("AccessDenied"));
     let error = promote(&[&denied]).await.unwrap_err();
-    assert!(!may_have_happened(&error));
-    assert_eq!((blind(&error).cause, denied.num_calls()), (Cause::Denied, 1));
+    assert!(was_refused(&error));
+    assert_eq!((failure_of(&error).cause, denied.num_calls()), (Cause::Denied, 1));
 }
 
 fn error_body(code: &str) -> String {
@@ -311,7 +324,7 @@ async fn a_call_that_nobody_expected_is_loud() {
     let _ = promote(&[&other]).await;
 }
 
-/// The function with promotion on, behind a primary that failed.
+/// The function with promotion on, and a primary that failed.
 fn failed() -> Rig {
     let mut world = world();
     world.set_status(PRIMARY, "failed");

@@ -41,12 +41,14 @@ async fn a_reason_of_a_thousand_characters_is_cut_to_what_each_place_holds() {
 async fn control_and_bidirectional_characters_are_folded_in_every_place() {
     let topic = topic();
     let words = "a\u{0}b\rc\nd\u{1b}[2Je\u{202e}f\u{2066}g\u{2028}h\u{200f}i";
-    for order in [json!({"action": "failover", "reason": words}), json!({"action": "pause", "reason": words})] {
+    for order in [json!({"action": "failover", "reason": words}), json!({"action": "pause", "reason": words})]
+    {
         let rig = Rig::new(world_with("failed"), &[("NOTIFICATION_TOPIC_ARN", &topic)]);
         let report = rig.invoke(order).await.unwrap();
         let message = told(&rig).remove(0);
         let tags: String = check(&rig).tags.values().cloned().collect();
-        let strange = |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{2066}\u{2028}\u{200f}".contains(c);
+        let strange =
+            |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{2066}\u{2028}\u{200f}".contains(c);
         for text in [&report.message, &message.mail, &message.subject, &tags, &message.chat.to_string()] {
             assert!(!text.contains(strange), "{text:?}");
         }

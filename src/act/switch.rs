@@ -5,13 +5,13 @@ use std::time::Duration;
 use aws_sdk_route53::config::retry::RetryConfig;
 use jiff::Timestamp;
 
-use super::tags::{Announced, Announcement};
+use super::tags::{Announced, Announcement, HELD_UP};
 use super::{Actor, Outcome, Switch, WriteOutcome};
-use crate::aws::patiently;
+use crate::aws::{Patience, patiently};
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{ANNOUNCED_FOR, By, Memory, Move, Tag};
-use crate::model::{Change, CheckState, Observation, ReadFailure, Reading};
+use crate::model::{Cause, Change, CheckState, Observation, ReadFailure, Reading};
 
 /// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
 const ATTEMPTS: u32 = 3;
@@ -173,7 +173,32 @@ impl Actor<'_> {
     /// # Errors
     /// Why it could not be written.
     pub async fn confirm(&self, tag: Tag, made: &Move) -> Result<(), ReadFailure> {
-        self.write(&[(tag, Some(made.confirmed().to_string()))], reserve::CONFIRM).await
+        let confirmed = [(tag, Some(made.confirmed().to_string()))];
+        let begun = self.clock.elapsed();
+        let mut patience = Patience::default();
+        let mut lost = 0;
+        loop {
+            let why = match self.write_once(&confirmed).await {
+                Ok(()) => return Ok(()),
+                Err(why) => why,
+            };
+            lost += u32::from(why.cause == Cause::Unreachable);
+            let may_try_again = why.cause == Cause::Throttled || (1..ATTEMPTS).contains(&lost);
+            if !(may_try_again && patience.wait(&self.clock, reserve::CONFIRM).await) {
+                return Err(why);
+            }
+            // Held up for so long, it must not cover what was announced meanwhile.
+            if self.clock.elapsed() - begun > HELD_UP && self.is_superseded(tag, made).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether the tag claims a later version, or is confirmed already.
+    async fn is_superseded(&self, tag: Tag, made: &Move) -> Result<bool, ReadFailure> {
+        let tags = self.observer.read_tags().await?;
+        let present = tags.get(tag.key()).and_then(|value| value.parse::<Move>().ok());
+        Ok(present.is_some_and(|present| present.version > made.version || present == made.confirmed()))
     }
 
     /// Looks at an order's claim once more, and writes it again where another announcement of the same change landed

@@ -15,7 +15,7 @@ use crate::model::{Cause, ReadFailure};
 use crate::observe::out_of_time;
 
 /// An announcement that was held up for longer is looked at anew before it is sent.
-const HELD_UP: Duration = Duration::from_secs(1);
+pub(super) const HELD_UP: Duration = Duration::from_secs(1);
 
 /// How often an invocation sends an announcement that finds no answer.
 const ATTEMPTS: u32 = 3;
@@ -86,7 +86,7 @@ impl Actor<'_> {
     }
 
     /// The same, once.
-    async fn write_once(&self, tags: &[(Tag, Option<String>)]) -> Result<(), ReadFailure> {
+    pub(super) async fn write_once(&self, tags: &[(Tag, Option<String>)]) -> Result<(), ReadFailure> {
         let once = aws_sdk_route53::config::Builder::new().retry_config(RetryConfig::disabled());
         let request = self.request(tags).customize().config_override(once);
         match self.clock.within(request.send()).await {

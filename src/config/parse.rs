@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
 
-use super::{Mode, Topic};
+use super::{Mode, Topic, shown};
 use crate::model::Symptom;
 use crate::policy::{Endpoint, Failback, OnUnreachable};
 use crate::status::{Health, Status};
@@ -111,9 +111,9 @@ pub(super) fn default_promote_on() -> BTreeSet<Symptom> {
 pub(super) fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
     let mut endpoints = Vec::new();
     for item in items(text).ok_or("it lists no endpoint")? {
-        let found = endpoint(item).ok_or_else(|| format!("`{}` can't be asked", without_secrets(item)))?;
+        let found = endpoint(item).ok_or_else(|| format!("`{}` can't be asked", shown(item)))?;
         if endpoints.contains(&found) {
-            return Err(format!("`{}` is listed twice", without_secrets(item)));
+            return Err(format!("`{}` is listed twice", shown(item)));
         }
         endpoints.push(found);
     }

@@ -22,7 +22,7 @@ pub(crate) struct Post {
 /// The Runtime API: events wait until the function asks for one.
 pub(crate) struct Lambda {
     pub(crate) address: String,
-    events: mpsc::UnboundedSender<(Value, u64)>,
+    events: mpsc::UnboundedSender<(String, u64)>,
     posts: mpsc::UnboundedReceiver<Post>,
 }
 
@@ -43,6 +43,11 @@ impl Lambda {
 
     /// Lets an event wait for the function, with a deadline in milliseconds since 1970.
     pub(crate) fn send(&self, event: Value, deadline: u64) {
+        self.send_text(event.to_string(), deadline);
+    }
+
+    /// The same for what no JSON value can say.
+    pub(crate) fn send_text(&self, event: String, deadline: u64) {
         self.events.send((event, deadline)).unwrap();
     }
 
@@ -54,7 +59,7 @@ impl Lambda {
 
 async fn serve(
     stream: TcpStream,
-    waiting: Arc<Mutex<mpsc::UnboundedReceiver<(Value, u64)>>>,
+    waiting: Arc<Mutex<mpsc::UnboundedReceiver<(String, u64)>>>,
     posted: mpsc::UnboundedSender<Post>,
 ) {
     let mut stream = BufReader::new(stream);
@@ -65,7 +70,6 @@ async fn serve(
         let answer = if method == "get" {
             assert_eq!(path, "/2018-06-01/runtime/invocation/next");
             let Some((event, deadline)) = waiting.lock().await.recv().await else { return };
-            let event = event.to_string();
             format!(
                 "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
                  Lambda-Runtime-Deadline-Ms: {deadline}\r\n\
@@ -136,6 +140,13 @@ impl Function {
             text
         });
         Self { child, output, errors }
+    }
+
+    /// The most memory that the process ever had, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Sends the process a signal by its name.

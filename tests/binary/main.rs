@@ -1,6 +1,7 @@
 //! The built binary before a Lambda Runtime API, with the emulated AWS over TCP.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod events;
 mod lambda;
 mod wire;
 
@@ -80,6 +81,10 @@ struct Response {
     actions: Vec<String>,
     observations: u32,
     mode: String,
+    #[serde(rename = "times")]
+    _times: Value,
+    #[serde(rename = "dns")]
+    _dns: Value,
 }
 
 #[derive(Deserialize)]
@@ -122,13 +127,26 @@ async fn a_tick_answers_in_the_promised_shape_and_makes_three_calls() {
         "actions",
         "observations",
         "mode",
+        "times",
+        "dns",
     ];
     assert_eq!(keys(&body), all.into());
     // A field that is not known is null, and never left out.
     assert_eq!(keys(&body["replica"]), ["id", "status", "role", "lag_seconds"].into());
     assert_eq!(keys(&body["health_check"]), ["id", "state", "by", "version"].into());
-    let Response { decision, reason, message, primary, replica, health_check, actions, observations, mode } =
-        serde_json::from_value(body).unwrap();
+    assert_eq!(body["times"], json!({"unhealthy_since": null, "routed_at": null, "promoted_at": null}));
+    let Response {
+        decision,
+        reason,
+        message,
+        primary,
+        replica,
+        health_check,
+        actions,
+        observations,
+        mode,
+        ..
+    } = serde_json::from_value(body).unwrap();
     assert_eq!((decision.as_str(), reason.as_str(), mode.as_str()), ("stay", "primary-healthy", "act"));
     assert!(!message.is_empty());
     assert_eq!((primary.id.as_str(), primary.status.as_str()), (PRIMARY, "available"));

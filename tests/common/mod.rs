@@ -160,12 +160,7 @@ pub async fn refused(rig: &Rig, order: Value, reason: &str) -> String {
 }
 
 /// An order that changes exactly this; what it says.
-pub async fn obeyed(
-    rig: &Rig,
-    order: Value,
-    reason: &str,
-    actions: &[Change],
-) -> String {
+pub async fn obeyed(rig: &Rig, order: Value, reason: &str, actions: &[Change]) -> String {
     let report = rig.invoke(order).await.unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!((report.reason, report.actions.as_slice()), (reason, actions), "{}", report.message);
     keeps_its_promises(rig);
@@ -180,7 +175,7 @@ pub fn crash_at(rig: &Rig, call: u64, after: bool) {
 
 /// One tick whose execution environment dies as its next call of this operation has been carried out.
 pub async fn tick_dies_after(rig: &Rig, operation: &'static str) {
-    let (carried_out, died) = tokio::sync::oneshot::channel();
+    let (carried_out, died) = tokio::sync::oneshot::channel::<()>();
     let mut world = rig.emulator.world();
     world.faults.once(operation, emulator::Fault::AppliedThenHang);
     world.on_next(operation, |_| drop(carried_out));

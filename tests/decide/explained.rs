@@ -9,7 +9,7 @@ use rds_route53_failover::decide::{Code, Order, Section};
 use rds_route53_failover::memory::By;
 use rds_route53_failover::model::{Cause, CheckState, Evidence, Reading, Replication, Sample};
 
-use crate::scene::{FAILBACK, FAILOVER, PROMOTION, FORCED_PROMOTION, Scene, VERSION, ago, failure, moved};
+use crate::scene::{FAILBACK, FAILOVER, FORCED_PROMOTION, PROMOTION, Scene, VERSION, ago, failure, moved};
 
 const FORCED: Order = Order::Failover { force: true, promote: false, allow_data_loss: false };
 
@@ -98,7 +98,8 @@ fn the_data_at_stake_is_a_range_and_never_a_bare_zero() {
     let grey = words(&grey).unwrap();
     assert!(grey.contains("whatever open connections"), "RDS calls it available: {grey}");
 
-    let denied = Scene::promoting("failed").but(|s| s.seen.lag = Evidence::Unreadable(failure(Cause::Denied)));
+    let denied =
+        Scene::promoting("failed").but(|s| s.seen.lag = Evidence::Unreadable(failure(Cause::Denied)));
     assert_eq!(words(&denied), None);
     assert_eq!(denied.case().reason_lag_unknown().unwrap(), "ReplicaLag is denied: why");
     let broken = |s: &mut Scene| s.replica().replication = Replication::Broken("terminated".to_owned());
@@ -138,9 +139,7 @@ fn the_metric_takes_over_a_failed_update_only_where_probes_are_not_the_only_word
 
 #[test]
 fn the_end_of_a_cooldown_is_told_while_it_is_in_force() {
-    let returned = |minutes| {
-        move |s: &mut Scene| s.memory().returned = Some(moved(VERSION, ago(minutes)))
-    };
+    let returned = |minutes| move |s: &mut Scene| s.memory().returned = Some(moved(VERSION, ago(minutes)));
     let ends = |scene: Scene| scene.case().cooldown_end();
     let minute = SignedDuration::from_mins(1);
     assert_eq!(ends(Scene::with("failed").but(returned(9))), Some(ago(0) + minute));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rds_route53_failover::decide::{Asked, Check, Code, Effect, Force, Rule, Section, Sees, UNREADABLE, rules};
+use rds_route53_failover::decide::{
+    Asked, Check, Code, Effect, Force, Rule, Section, Sees, UNREADABLE, rules,
+};
 
 fn every_row() -> impl Iterator<Item = &'static Rule> {
     rules().chain(UNREADABLE)
@@ -32,7 +34,14 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
     let asked = match wide.asked {
         Asked::Any => true,
         Asked::TickOrFailover => {
-            matches!(narrow.asked, Asked::Tick | Asked::Failover | Asked::Promotion | Asked::TickOrFailover | Asked::TickOrPromotion)
+            matches!(
+                narrow.asked,
+                Asked::Tick
+                    | Asked::Failover
+                    | Asked::Promotion
+                    | Asked::TickOrFailover
+                    | Asked::TickOrPromotion
+            )
         }
         Asked::Failover => matches!(narrow.asked, Asked::Failover | Asked::Promotion),
         Asked::TickOrPromotion => matches!(narrow.asked, Asked::Promotion | Asked::TickOrPromotion),
@@ -59,7 +68,11 @@ fn every_row_that_changes_something_says_what_it_requires() {
     for rule in every_row().filter(|rule| matches!(rule.effect, Effect::Change(_))) {
         assert!(matches!(rule.check, Check::Normal | Check::Forced | Check::ForcedByUs), "{}", rule.code);
         assert_ne!(rule.asked, Asked::Any, "{}", rule.code);
-        assert!(rule.sees != Sees::Any || !rule.when.is_empty() || rule.asked == Asked::Promotion, "{}", rule.code);
+        assert!(
+            rule.sees != Sees::Any || !rule.when.is_empty() || rule.asked == Asked::Promotion,
+            "{}",
+            rule.code
+        );
         assert_eq!(rule.force, Force::Respects, "{}: a change is no guard", rule.code);
         if rule.asked == Asked::Tick {
             assert_ne!(rule.sees, Sees::Any, "{}", rule.code);
@@ -71,7 +84,10 @@ fn every_row_that_changes_something_says_what_it_requires() {
 fn the_last_row_changes_nothing() {
     let last = Rule::of(Code::NoRuleApplies);
     assert_eq!(last.code, Code::NoRuleApplies);
-    assert_eq!((last.effect, last.check, last.asked, last.sees), (Effect::Fail, Check::Any, Asked::Any, Sees::Any));
+    assert_eq!(
+        (last.effect, last.check, last.asked, last.sees),
+        (Effect::Fail, Check::Any, Asked::Any, Sees::Any)
+    );
 }
 
 #[test]
@@ -99,7 +115,11 @@ fn codes_are_unique_within_a_section_and_every_code_has_a_row() {
 #[test]
 fn a_row_is_written_for_a_person() {
     for rule in every_row() {
-        assert!(rule.message.starts_with(char::is_uppercase) && !rule.message.ends_with('.'), "{}", rule.code);
+        assert!(
+            rule.message.starts_with(char::is_uppercase) && !rule.message.ends_with('.'),
+            "{}",
+            rule.code
+        );
         assert!(rule.next.words.starts_with(char::is_uppercase), "{}", rule.code);
         let end = if rule.next.command.is_some() { ':' } else { '.' };
         assert!(rule.next.words.ends_with(end), "{}: {}", rule.code, rule.next.words);

@@ -74,15 +74,13 @@ fn to_secondary(d: &Decided<'_>) -> Option<&'static str> {
     let tick = d.order == Order::Tick;
     let forced = is_forced(d.order);
     let unhealthy = d.diagnosis.health() == Health::Unhealthy;
-    let silent = !d.pair.secondary_endpoints.is_empty()
-        && d.seen.secondary.is_none_or(|probes| probes.answered == 0);
+    let silent =
+        !d.pair.secondary_endpoints.is_empty() && d.seen.secondary.is_none_or(|probes| probes.answered == 0);
     let recent = |at| now().duration_since(at).as_secs() < 600;
-    let cooling = d
-        .seen
-        .memory
-        .read()
-        .and_then(|memory| memory.returned.as_ref())
-        .is_some_and(|returned| returned.claims(now()) && returned.version <= VERSION && recent(returned.at));
+    let cooling =
+        d.seen.memory.read().and_then(|memory| memory.returned.as_ref()).is_some_and(|returned| {
+            returned.claims(now()) && returned.version <= VERSION && recent(returned.at)
+        });
     first(&[
         (state(d) != Some(CheckState::Normal), "traffic is moved where it is already"),
         (!forced && !unhealthy, "traffic is moved from a primary that is not unhealthy"),
@@ -100,8 +98,7 @@ fn to_secondary(d: &Decided<'_>) -> Option<&'static str> {
 fn promotion(d: &Decided<'_>, memory: &Memory, version: i64) -> Option<&'static str> {
     let policy = &d.pair.policy;
     let Order::Failover { force, promote, allow_data_loss } = d.order else {
-        let in_promote_on =
-            d.diagnosis.symptom().is_some_and(|symptom| policy.promote_on.contains(symptom));
+        let in_promote_on = d.diagnosis.symptom().is_some_and(|symptom| policy.promote_on.contains(symptom));
         return first(&[
             (d.order != Order::Tick, "a failback promotes"),
             (!policy.promote, "promoted though promotion is off"),
@@ -175,10 +172,8 @@ fn to_primary(d: &Decided<'_>, memory: &Memory, version: i64) -> Option<&'static
     let forced = is_forced(d.order);
     let latched = memory.promoted.as_ref().is_some_and(|sent| sent.is_recent(now()));
     let created = d.seen.primary().and_then(|primary| primary.created);
-    let recreated = memory
-        .routed_at(version, now())
-        .zip(created)
-        .is_some_and(|(routed, created)| created > routed.at);
+    let recreated =
+        memory.routed_at(version, now()).zip(created).is_some_and(|(routed, created)| created > routed.at);
     let record_is_elsewhere = d.pair.hosted_zone_id.is_some()
         && matches!(d.pair.primary, Primary::Rds(_))
         && !d.seen.record.read().and_then(Option::as_ref).zip(d.seen.primary()).is_some_and(
@@ -186,7 +181,10 @@ fn to_primary(d: &Decided<'_>, memory: &Memory, version: i64) -> Option<&'static
         );
     first(&[
         (state(d) != Some(CheckState::ForcedUnhealthy), "traffic goes back from nowhere"),
-        (!forced && d.diagnosis.health() != Health::Healthy, "traffic goes back to a primary that is not healthy"),
+        (
+            !forced && d.diagnosis.health() != Health::Healthy,
+            "traffic goes back to a primary that is not healthy",
+        ),
         (
             !forced && d.streak.length < policy.failback_confirmations,
             "traffic goes back to a primary whose health is not confirmed",
@@ -217,9 +215,10 @@ fn status(reading: Option<&Reading<Instance>>) -> Option<&Status> {
 }
 
 fn follows(d: &Decided<'_>) -> bool {
-    d.seen.replica().and_then(|replica| replica.source.as_ref()).is_some_and(|source| {
-        matches!(source, Source::Instance(source) if source.identifier == PRIMARY)
-    })
+    d.seen
+        .replica()
+        .and_then(|replica| replica.source.as_ref())
+        .is_some_and(|source| matches!(source, Source::Instance(source) if source.identifier == PRIMARY))
 }
 
 fn alone(d: &Decided<'_>) -> bool {
@@ -243,4 +242,70 @@ fn lag_is_fine(d: &Decided<'_>) -> bool {
             // Whatever dates the outage, the sample that counts is one of these.
             samples.iter().any(|sample| sample.seconds >= 0.0 && within(sample.seconds))
         })
+}
+
+#[test]
+fn each_promise_is_one_that_a_wrong_decision_breaks() {
+    use rds_route53_failover::decide::Code::{
+        FencePrimary, PrimaryRecovered, PrimaryUnhealthy, ReplicaFitToPromote,
+    };
+    use rds_route53_failover::model::Sample;
+
+    use crate::scene::{Scene, ago, source};
+    use crate::{FENCE, PROMOTE};
+
+    let says = |code, scene: Scene| {
+        let (rule, pair, order) = (Rule::of(code), &scene.pair, scene.order);
+        let (streak, diagnosis) = (&scene.streak(), &scene.diagnosis());
+        broken(&Decided { rule, seen: &scene.seen, pair, order, streak, diagnosis }).unwrap_or("none")
+    };
+    let foreign = |scene: &mut Scene| scene.check().state = CheckState::Foreign;
+    let stale = |scene: &mut Scene| scene.seen.switch_is_fresh = false;
+    let lagging =
+        |scene: &mut Scene| scene.seen.lag = Evidence::Read(vec![Sample { at: ago(4), seconds: 61.0 }]);
+    let follows = |scene: &mut Scene| scene.replica().source = Some(source(PRIMARY));
+    let back = || Scene::moved(By::Auto, "available");
+    let split = || back().set(&[PROMOTE, FENCE]).split();
+    for (code, scene, promise) in [
+        (PrimaryUnhealthy, Scene::with("failed"), "none"),
+        (PrimaryUnhealthy, Scene::with("failed").paused(), "an automatic change while paused"),
+        (PrimaryUnhealthy, Scene::with("failed").but(foreign), "a person's setting is overwritten"),
+        (PrimaryUnhealthy, Scene::with("failed").but(stale), "a change on a stale look at the switch"),
+        (PrimaryUnhealthy, Scene::steady(), "traffic is moved from a primary that is not unhealthy"),
+        (
+            PrimaryUnhealthy,
+            Scene::with("failed").observed(2),
+            "traffic is moved on an outage that is not confirmed",
+        ),
+        (
+            PrimaryUnhealthy,
+            Scene::with("failed").secondary(0),
+            "traffic is moved to a secondary that does not answer",
+        ),
+        (ReplicaFitToPromote, Scene::promoting("failed"), "none"),
+        (ReplicaFitToPromote, Scene::promoting("stopped"), "promoted on a symptom that is not in PROMOTE_ON"),
+        (
+            ReplicaFitToPromote,
+            Scene::promoting("failed").but(lagging),
+            "promoted over a lag that is unknown or too high",
+        ),
+        (ReplicaFitToPromote, Scene::promoting("failed").observed(1), "promoted on a single look"),
+        (ReplicaFitToPromote, Scene::promoting("failed").sent(1), "promoted twice"),
+        (PrimaryRecovered, back(), "none"),
+        (PrimaryRecovered, back().split(), "traffic goes back behind a promoted replica"),
+        (
+            PrimaryRecovered,
+            back().set(&[("FAILBACK", "manual")]),
+            "traffic goes back by itself with FAILBACK=manual",
+        ),
+        (FencePrimary, split(), "none"),
+        (FencePrimary, split().but(follows), "stopped before the replica is on its own"),
+        (
+            FencePrimary,
+            split().but(|s| s.memory().promoted = None),
+            "stopped without a promotion of this incident",
+        ),
+    ] {
+        assert_eq!(says(code, scene), promise, "{code}");
+    }
 }

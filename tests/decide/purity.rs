@@ -13,7 +13,8 @@ fn modules() -> BTreeMap<String, String> {
     for file in files(&root) {
         let top = file.strip_prefix(&root).unwrap().iter().next().unwrap().to_str().unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n"));
+        let code =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n"));
         modules.entry(top.trim_end_matches(".rs").to_owned()).or_default().extend(code);
     }
     modules
@@ -45,15 +46,24 @@ fn the_core_names_no_sdk_runtime_log_or_environment() {
 #[test]
 fn no_module_leads_back_to_itself() {
     // `orders` and `reconcile` are parts of `app`: its methods, by subject.
-    let of_app = |name: &str| if ["orders", "reconcile"].contains(&name) { "app".to_owned() } else { name.to_owned() };
+    let of_app =
+        |name: &str| if ["orders", "reconcile"].contains(&name) { "app".to_owned() } else { name.to_owned() };
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (module, code) in modules() {
         let module = of_app(&module);
-        let imports = imports(&code).iter().map(|name| of_app(name)).filter(|name| *name != module).collect::<BTreeSet<_>>();
+        let imports = imports(&code)
+            .iter()
+            .map(|name| of_app(name))
+            .filter(|name| *name != module)
+            .collect::<BTreeSet<_>>();
         graph.entry(module).or_default().extend(imports);
     }
     // Takes away what imports nothing that is left, until only circles are left.
-    while let Some(leaf) = graph.iter().find(|(_, to)| to.iter().all(|name| !graph.contains_key(name))).map(|(name, _)| name.clone()) {
+    while let Some(leaf) = graph
+        .iter()
+        .find(|(_, to)| to.iter().all(|name| !graph.contains_key(name)))
+        .map(|(name, _)| name.clone())
+    {
         graph.remove(&leaf);
     }
     assert!(graph.is_empty(), "modules in a circle, or before one: {graph:#?}");

@@ -102,6 +102,7 @@ impl Scene {
             check: Reading::Known(HealthCheck {
                 state: CheckState::Normal,
                 version: VERSION,
+                calculated: false,
                 not_updatable: None,
                 children: Vec::new(),
             }),

@@ -84,6 +84,7 @@ fn checks() -> impl Strategy<Value = HealthCheck> {
         HealthCheck {
             state: CheckState::of(disabled, inverted),
             version: VERSION,
+            calculated: false,
             not_updatable: fixed.then(|| "RECOVERY_CONTROL".to_owned()),
             children: Vec::new(),
         }
@@ -138,34 +139,37 @@ fn orders() -> impl Strategy<Value = Order> {
 }
 
 fn pairs() -> impl Strategy<Value = Pair> {
-    any::<(bool, bool, bool, bool, bool, bool, bool, bool)>().prop_map(|(alone, promote, fence, wide, manual, probes, secondary, zone)| {
-        let mut variables = Vec::new();
-        if alone {
-            variables.push(("FAILOVER_DB_INSTANCE_IDENTIFIER", ""));
-        } else if promote {
-            variables.push(("PROMOTE_REPLICA", "true"));
-            if fence {
-                variables.push(("FENCE_PRIMARY", "stop"));
+    any::<(bool, bool, bool, bool, bool, bool, bool, bool)>().prop_map(
+        |(alone, promote, fence, wide, manual, probes, secondary, zone)| {
+            let mut variables = Vec::new();
+            if alone {
+                variables.push(("FAILOVER_DB_INSTANCE_IDENTIFIER", ""));
+            } else if promote {
+                variables.push(("PROMOTE_REPLICA", "true"));
+                if fence {
+                    variables.push(("FENCE_PRIMARY", "stop"));
+                }
             }
-        }
-        if wide {
-            variables.push(("PROMOTE_ON", "failed,stopped,storage-full,missing,unreachable,unresponsive"));
-        }
-        if manual {
-            variables.push(("FAILBACK", "manual"));
-        }
-        if probes {
-            variables.push(("HEALTH_ENDPOINTS", "tcp://a:1,tcp://b:1"));
-            variables.push(("ON_PRIMARY_UNREACHABLE", "failover"));
-        }
-        if secondary {
-            variables.push(("SECONDARY_ENDPOINTS", "tcp://c:1"));
-        }
-        if zone {
-            variables.push(("HOSTED_ZONE_ID", "Z0ORDERS"));
-        }
-        pair(&variables)
-    })
+            if wide {
+                variables
+                    .push(("PROMOTE_ON", "failed,stopped,storage-full,missing,unreachable,unresponsive"));
+            }
+            if manual {
+                variables.push(("FAILBACK", "manual"));
+            }
+            if probes {
+                variables.push(("HEALTH_ENDPOINTS", "tcp://a:1,tcp://b:1"));
+                variables.push(("ON_PRIMARY_UNREACHABLE", "failover"));
+            }
+            if secondary {
+                variables.push(("SECONDARY_ENDPOINTS", "tcp://c:1"));
+            }
+            if zone {
+                variables.push(("HOSTED_ZONE_ID", "Z0ORDERS"));
+            }
+            pair(&variables)
+        },
+    )
 }
 
 fn observations() -> impl Strategy<Value = Observation> {
@@ -181,22 +185,33 @@ fn observations() -> impl Strategy<Value = Observation> {
         evidence(prop::option::of(times())),
         evidence(records),
     )
-        .prop_map(|(primary, replica, check, (answered, secondary, fresh, deleted), memory, lag, multi_az_failover, record)| {
-            Observation {
-                primary: Some(primary),
-                replica: Some(replica),
+        .prop_map(
+            |(
+                primary,
+                replica,
                 check,
-                probes: Some(Probes { answered, asked: 2 }),
-                secondary: Some(Probes { answered: secondary, asked: 1 }),
+                (answered, secondary, fresh, deleted),
                 memory,
-                switch_is_fresh: fresh,
                 lag,
                 multi_az_failover,
-                deletion: Evidence::Read(deleted),
                 record,
-                connections: Evidence::Read(None),
-            }
-        })
+            )| {
+                Observation {
+                    primary: Some(primary),
+                    replica: Some(replica),
+                    check,
+                    probes: Some(Probes { answered, asked: 2 }),
+                    secondary: Some(Probes { answered: secondary, asked: 1 }),
+                    memory,
+                    switch_is_fresh: fresh,
+                    lag,
+                    multi_az_failover,
+                    deletion: Evidence::Read(deleted),
+                    record,
+                    connections: Evidence::Read(None),
+                }
+            },
+        )
 }
 
 fn scenes() -> impl Strategy<Value = Scene> {

@@ -53,7 +53,9 @@ fn about(section: Section) -> &'static str {
         Section::Promotion => {
             "Traffic is on the secondary, and the primary is unhealthy or an operator requests a promotion."
         }
-        Section::Failback => "Traffic is on the secondary, nothing was promoted, and the primary may be back.",
+        Section::Failback => {
+            "Traffic is on the secondary, nothing was promoted, and the primary may be back."
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Outage {
     pub fn legs(&self) -> Vec<(f64, &'static str)> {
         let legs = [
             (Some(self.began), "clients lose the database"),
-            (self.detected, "the function detects it"),
+            (self.detected, "the outage is detected"),
             (self.asked, "the metric asks for the secondary"),
             (self.rerouted, "DNS answers with the secondary"),
             (self.followed, "clients reach the secondary"),

@@ -10,7 +10,8 @@ use jiff::SignedDuration;
 use proof::invariants::Kind;
 use proof::rig::{REGION, REPLICA, Rig, TOPIC, Time, origin};
 use rds_route53_failover::error::Failure;
-use rds_route53_failover::report::{Action, Report};
+use rds_route53_failover::model::Change;
+use rds_route53_failover::report::Report;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, RwLock};
 
@@ -242,7 +243,7 @@ fn order(event: &Event) -> u8 {
 }
 
 fn ending(result: Result<Report, Failure>) -> Ending {
-    let words = |actions: &[Action]| actions.iter().map(|action| action.as_str()).collect();
+    let words = |actions: &[Change]| actions.iter().map(|action| action.as_str()).collect();
     match result {
         Ok(report) => Ending::Answered {
             actions: words(&report.actions),

@@ -274,7 +274,7 @@ fn outages(run: &Run, out: &mut impl Write) -> io::Result<()> {
             && let Some(over) = outage.over
         {
             let seen =
-                if outage.detected.is_some() { "DNS stayed" } else { "DNS stayed; not seen as an outage" };
+                if outage.detected.is_some() { "DNS stayed" } else { "DNS stayed; no confirmed outage" };
             let text =
                 format!("{} to {} ({}): {seen}", clock(outage.began), clock(over), long(outage.length()));
             put(out, "  ", "Outage ", PLAIN, &text)?;

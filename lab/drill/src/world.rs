@@ -49,7 +49,7 @@ pub fn two_paths() -> World {
             HealthCheck { children: vec![BY_METRIC.to_owned()], threshold: 1, ..HealthCheck::switch(CHECK) };
     }
     world.add_alarm(Alarm {
-        dimensions: BTreeMap::from([("HealthCheckId".to_owned(), CHECK.to_owned())]),
+        dimensions: BTreeMap::from([("Function".to_owned(), "rds-route53-failover".to_owned())]),
         ..Alarm::new(REGION, ALARM, NAMESPACE, "RouteToSecondary")
     });
     world

@@ -2,6 +2,7 @@
 //! its output is JSON with the URL, all names, and the function's environment; then it reads
 //! commands, one per line, and answers each with at least one line.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -41,7 +42,9 @@ fault OPERATION FAULT       for the next call: throttle, denied, 500, 503, hang,
                             malformed, truncated, emptied, applied-then-reset,
                             applied-then-hang
 limits on|off               request limits
+delay MILLISECONDS          every answer is late by this, from now on; ends other faults
 clear                       no faults
+count                       how often each operation was called since the last time, as JSON
 calls | history | messages  what happened
 close-idle                  closes idle connections
 quit";
@@ -229,6 +232,23 @@ healthy: {healthy}",
             }
             None => HELP.to_owned(),
         },
+        ["delay", milliseconds] => match milliseconds.parse() {
+            Ok(milliseconds) => {
+                world.faults.clear();
+                world.faults.standing(On::any(), Fault::Slow(Duration::from_millis(milliseconds)));
+                done()
+            }
+            Err(_) => "delay MILLISECONDS".to_owned(),
+        },
+        ["count"] => {
+            let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
+            for call in world.calls() {
+                *counted.entry(&call.operation).or_default() += 1;
+            }
+            let counted = json!(counted).to_string();
+            world.forget_record();
+            counted
+        }
         ["clear"] => {
             world.faults.clear();
             done()

@@ -80,9 +80,8 @@ fn branch(waiting: &mut Vec<Vec<Step>>, points: &[schedule::Point], known: usize
                 Step::Call(_, _, disturbance) => *disturbance,
                 Step::Person | Step::Wait => None,
             };
-            let within = disturbance.is_none_or(|disturbance| {
-                !point.disturbed && bounds.disturbances.contains(&disturbance)
-            });
+            let within = disturbance
+                .is_none_or(|disturbance| !point.disturbed && bounds.disturbances.contains(&disturbance));
             if *step != point.taken && within && point.spent + cost <= bounds.preemptions {
                 let steps = points[..at].iter().map(|point| point.taken).chain([*step]);
                 waiting.push(steps.collect());

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use emulator::{Actor, Change, Event, World};
 use jiff::Timestamp;
-use rds_route53_failover::memory::{By, Memory, Tag};
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::status::{Health, Status};
 
+mod claims;
+mod fence;
 mod judge;
 mod sight;
 
@@ -35,6 +36,10 @@ pub enum Promise {
     Idempotent,
     /// Both flags together, each update with the version that was read and announced by a tag.
     CleanSwitch,
+    /// An announcement says until when it counts, only what was made is confirmed, and nobody takes either back.
+    Claims,
+    /// Only the old primary is stopped, once, after the promotion of this incident is complete, and only if asked.
+    OneFence,
 }
 
 /// A promise that was broken.
@@ -94,6 +99,8 @@ pub struct Setting {
     pub max_lag: Duration,
     /// `STATUS_OVERRIDES`
     pub overrides: BTreeMap<Status, Health>,
+    /// `FENCE_PRIMARY=stop`
+    pub fence: bool,
     /// Whether probes are configured, and whether an unreachable API together with them is an outage.
     pub probes: Option<bool>,
 }
@@ -101,13 +108,15 @@ pub struct Setting {
 /// What nobody can prevent, as Route 53, RDS and people share no transaction; counted, not hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Residue {
-    /// A person forced the check unhealthy with exactly the version that an invocation had announced before it
-    /// was cut off, or was about to announce in that moment: the setting passes for the function's.
+    /// A person forced the check unhealthy with exactly the version that an invocation had announced, or was about to
+    /// announce in that moment: the setting passes for the function's.
     pub claimed_by_accident: u64,
     /// A person took the switch back between the last look at it and the promotion.
     pub switch_moved_under_promotion: u64,
     /// RDS accepted the promotions of two overlapping invocations, as nothing came of the first.
     pub accepted_twice: u64,
+    /// A tick's announcement landed on an order's, and the order did not live to look at its claim once more.
+    pub order_overtaken: u64,
 }
 
 /// Who set the flags that the check has.
@@ -136,8 +145,14 @@ pub struct Watch {
     promoted_is_there: bool,
     /// Invocations of lower numbers had begun when it was accepted.
     promoted_before: u64,
-    /// Claims of the function to a version, by who made them.
-    claims: BTreeMap<i64, BTreeSet<u64>>,
+    /// When the old primary's stop was accepted in the present incident.
+    fenced: Option<Timestamp>,
+    /// What the check was at each version.
+    states: BTreeMap<u64, CheckState>,
+    /// The invocation that set the flags, where one did.
+    setter: u64,
+    /// The version of a person's setting that passes for the function's.
+    passes_for_ours: Option<u64>,
     invocations: BTreeMap<u64, Invocation>,
     cut: BTreeSet<u64>,
     /// The invocations that were at work as a person set the flags last.
@@ -172,7 +187,10 @@ impl Watch {
             promoted: None,
             promoted_is_there: false,
             promoted_before: 0,
-            claims: BTreeMap::new(),
+            fenced: None,
+            states: BTreeMap::from([(flags.version, flags.state)]),
+            setter: 0,
+            passes_for_ours: None,
             invocations: BTreeMap::new(),
             cut: BTreeSet::new(),
             at_work: BTreeSet::new(),
@@ -270,6 +288,7 @@ impl Watch {
         for event in self.news(world) {
             self.happened(&event, Some(number), world);
         }
+        self.fence(number, call, world);
         self.saw(number, call, world);
     }
 
@@ -285,16 +304,18 @@ impl Watch {
             Change::CheckUpdated { check, disabled, inverted, version } if *check == self.setting.check => {
                 let now = Flags { state: CheckState::of(*disabled, *inverted), version: *version };
                 let before = std::mem::replace(&mut self.flags, now);
+                self.states.insert(*version, now.state);
                 if let Some(number) = number {
                     self.changes += 1;
                     self.switched(number, before, now, world);
+                    self.setter = number;
                 } else {
                     self.others += 1;
-                    self.set_by = SetBy::Person;
-                    self.at_work = self.invocations.keys().copied().collect();
+                    self.set_by_person();
                 }
                 if now.state != CheckState::ForcedUnhealthy || before.state != CheckState::ForcedUnhealthy {
                     self.promoted = None;
+                    self.fenced = None;
                 }
             }
             Change::TagSet { check, key, value } if *check == self.setting.check => {
@@ -309,7 +330,10 @@ impl Watch {
             }
             Change::TagRemoved { check, key } if *check == self.setting.check => {
                 self.tags.remove(key);
-                self.others += u64::from(number.is_none());
+                match number {
+                    Some(_) => self.unclaimed(key),
+                    None => self.others += 1,
+                }
             }
             Change::PromotionAccepted { instance } => match number {
                 Some(number) => {
@@ -319,6 +343,8 @@ impl Watch {
                 None => self.others += 1,
             },
             Change::Published { .. } => {}
+            // A call stopped it: the fence, which is judged as a call.
+            Change::Status { .. } => self.others += u64::from(number.is_none()),
             Change::InstanceDeleted { .. } | Change::Renamed { .. } => {
                 self.others += 1;
                 self.promoted_is_there = false;
@@ -326,7 +352,6 @@ impl Watch {
             Change::CheckUpdated { .. }
             | Change::TagSet { .. }
             | Change::TagRemoved { .. }
-            | Change::Status { .. }
             | Change::Promoted { .. }
             | Change::InstanceCreated { .. }
             | Change::InstanceModified { .. }
@@ -334,38 +359,4 @@ impl Watch {
             | Change::RecordDeleted { .. } => self.others += 1,
         }
     }
-
-    /// A person who writes the function's tag for the present flags hands them over to it.
-    fn adopt(&mut self) {
-        let routed = self.tags.get(Tag::Routed.key()).and_then(|value| claim_of(value));
-        if let Some((version, by)) = routed
-            && u64::try_from(version) == Ok(self.flags.version)
-        {
-            self.set_by = if by == By::Auto { SetBy::Auto } else { SetBy::Operator };
-        }
-    }
-
-    fn claim(&mut self, number: u64, key: &str, value: &str) {
-        if key != Tag::Routed.key() && key != Tag::Returned.key() {
-            return;
-        }
-        let Some((version, by)) = claim_of(value) else { return };
-        if let Some(invocation) = self.invocations.get_mut(&number) {
-            invocation.claimed.insert(version);
-        }
-        if key == Tag::Routed.key() && by == By::Auto {
-            self.claims.entry(version).or_default().insert(number);
-        }
-        // A promotion ordered by force behind a person's setting makes that setting an operator's.
-        let adopted = u64::try_from(version) == Ok(self.flags.version) && by == By::Operator;
-        if adopted && self.set_by == SetBy::Person {
-            self.set_by = SetBy::Operator;
-        }
-    }
-}
-
-fn claim_of(value: &str) -> Option<(i64, By)> {
-    let tags = [(Tag::Routed.key(), value)];
-    let routed = Memory::parse(tags).ok()?.routed?;
-    Some((routed.version, routed.by))
 }

@@ -118,18 +118,7 @@ impl Rig {
     pub fn new(world: World, variables: &[(&str, &str)]) -> Self {
         let time = Time::start(world.now());
         let emulator = Emulator::new(world, move || time.now());
-        let mut environment: BTreeMap<String, String> = [
-            ("AWS_REGION", REGION),
-            ("PRIMARY_DB_INSTANCE_IDENTIFIER", PRIMARY),
-            ("FAILOVER_DB_INSTANCE_IDENTIFIER", REPLICA),
-            ("ROUTE53_HEALTH_CHECK_ID", CHECK),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-        for (name, value) in variables {
-            environment.insert((*name).to_owned(), (*value).to_owned());
-        }
+        let environment = environment(variables);
         let metrics = Arc::default();
         let config = config(&environment);
         let watch = Watch::new(setting(&config), &emulator.world());
@@ -273,6 +262,27 @@ impl Rig {
     }
 }
 
+/// A function of its own over an emulator that others share, in simulated time; nothing watches it.
+///
+/// # Panics
+/// If the configuration is faulty.
+pub fn function(emulator: &Emulator, variables: &[(&str, &str)]) -> App {
+    let environment = environment(variables);
+    app(config(&environment), emulator, emulator.http_client(), &environment, &Arc::default())
+}
+
+/// The standard configuration and these variables over it.
+fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let standard = [
+        ("AWS_REGION", REGION),
+        ("PRIMARY_DB_INSTANCE_IDENTIFIER", PRIMARY),
+        ("FAILOVER_DB_INSTANCE_IDENTIFIER", REPLICA),
+        ("ROUTE53_HEALTH_CHECK_ID", CHECK),
+    ];
+    let pairs = standard.iter().chain(variables);
+    pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
 fn config(environment: &BTreeMap<String, String>) -> Config {
     match Config::load(|name| environment.get(name).cloned()) {
         Ok(config) => config,
@@ -290,6 +300,7 @@ fn setting(config: &Config) -> Setting {
         observe: config.mode == Mode::Observe,
         max_lag: policy.max_lag,
         overrides: policy.overrides.clone(),
+        fence: policy.fence,
         probes: (!pair.endpoints.is_empty()).then_some(policy.on_unreachable == OnUnreachable::FailOver),
     }
 }

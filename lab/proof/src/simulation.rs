@@ -63,6 +63,7 @@ counts!(
     claimed_by_accident,
     switch_moved_under_promotion,
     accepted_twice,
+    order_overtaken,
 );
 
 /// A world's end.
@@ -163,6 +164,7 @@ impl<'a> Simulation<'a> {
         self.counts.claimed_by_accident = residue.claimed_by_accident;
         self.counts.switch_moved_under_promotion = residue.switch_moved_under_promotion;
         self.counts.accepted_twice = residue.accepted_twice;
+        self.counts.order_overtaken = residue.order_overtaken;
         Run { counts: self.counts, violation }
     }
 

@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         effect: Effect::Change(Change::FencePrimary),
         message: "The replica is promoted and the old primary is available: it is stopped, so that no client writes to it",
         next: Next::words(
-            "Rebuild a replica of the promoted instance. RDS starts a stopped instance again after seven days: delete the old one, or keep writes away from it.",
+            "Rebuild a replica of the promoted instance. RDS starts a stopped instance again after seven days, and this function stops it again. To start it for a while, to save what only it holds, pause this function first.",
         ),
         applies: |c| Ok(c.pair.policy.fence && c.old_primary_is_available()? && !c.fence_is_under_way()?),
     },

@@ -85,7 +85,7 @@ pub fn calls() -> Vec<Scenario> {
         .at((12, 20), "The lag has climbed by itself since; an operator knows what is at stake", [Order(
             r#"{"action":"failover","reason":"0.5 s before the outage","promote":true,"allow_data_loss":true}"#,
         )])
-        .moral("A CALCULATED check over the switch and over the metric needs no call to move. Nothing is promoted behind the metric alone: no tag could say when the outage began.")
+        .moral("A CALCULATED check over the switch and over the metric needs no call to move. Nothing is promoted on the metric alone: no tag says when the outage began.")
         .expect([
             Failure("ControlPlaneDown"),
             Reason("lag-too-high"),

@@ -12,7 +12,7 @@ const PLANNED: &str =
     r#"{"action":"failover","reason":"planned move","force":true,"promote":true,"allow_data_loss":true}"#;
 
 fn planned(name: &'static str, title: &'static str) -> Scenario {
-    Scenario::new(name, title, 14).at(
+    Scenario::new(name, title, 14).with("PROMOTE_REPLICA", "true").at(
         (2, 20),
         "An operator moves to the replica while the primary lives",
         [Order(PLANNED)],
@@ -40,7 +40,7 @@ pub fn fenced() -> Scenario {
 pub fn fence_refused() -> Scenario {
     planned(
         "fence-refused",
-        "RDS refuses to stop the old primary, which has another replica: a person is told what to do",
+        "RDS refuses to stop the old primary, which has another replica: the alert says what to do",
     )
     .with("FENCE_PRIMARY", "stop")
     .in_world(with_another_replica)

@@ -25,7 +25,16 @@ pub fn all() -> Vec<Scenario> {
         people(),
         faulty::calls(),
         faulty::evidence(),
-        vec![triggers::two_triggers()],
+        vec![
+            triggers::two_triggers(),
+            triggers::throttled_account(),
+            triggers::mistyped_identifier(),
+            triggers::function_cut_off(),
+            triggers::watch(),
+            fence::fenced(),
+            fence::fence_refused(),
+            fence::split_brain(),
+        ],
     ]
     .concat()
 }
@@ -114,7 +123,7 @@ fn outages() -> Vec<Scenario> {
         .with("PROMOTE_REPLICA", "true")
         .at((1, 30), "The primary fails beyond repair", [primary("failed"), lag_climbs()])
         .moral(
-            "Route 53 takes a disabled check for healthy. Only Disabled and Inverted together are unhealthy.",
+            "Route 53 treats a disabled check as healthy. Only Disabled and Inverted together are unhealthy.",
         )
         .expect([
             Actions(&[TO_SECONDARY, PROMOTE]),
@@ -150,13 +159,13 @@ fn promotions() -> Vec<Scenario> {
         ]),
         failed(
             "old-primary-returns",
-            "After a promotion the old primary comes back: it is stale, and nobody is sent to it",
+            "After a promotion the old primary comes back: it is stale, so no client is sent to it",
             16,
         )
         .at((10, 10), "The old primary is available again, without what was written since", [
             primary("available"),
         ])
-        .moral("The way back is latched until an operator orders it.")
+        .moral("Only an operator can fail back after a promotion.")
         .expect([
             Actions(&[TO_SECONDARY, PROMOTE]),
             Reason("replica-promoted"),
@@ -176,7 +185,7 @@ fn promotions() -> Vec<Scenario> {
         .at((6, 20), "An operator accepts the loss", [Order(
             r#"{"action":"failover","reason":"the loss of 5 minutes is accepted","promote":true,"allow_data_loss":true}"#,
         )])
-        .moral("MAX_REPLICA_LAG refuses; only an order with allow_data_loss overrides, and it says so.")
+        .moral("MAX_REPLICA_LAG refuses the promotion. Only a request with allow_data_loss overrides that, and the report says so.")
         .expect([
             Reason("lag-too-high"),
             Reason("promotion-ordered"),
@@ -261,7 +270,7 @@ fn patience() -> Vec<Scenario> {
         .at((4, 30), "It is available again", [primary("available")])
         .at((7, 30), "Its storage is full once more", [primary("storage-full")])
         .at((18, 30), "It is available again", [primary("available")])
-        .moral("COOLDOWN keeps a flapping primary from dragging DNS along; the refusal is told.")
+        .moral("COOLDOWN keeps a flapping primary from dragging DNS along; the refusal is notified.")
         .expect([
             Reason("cooldown"),
             Actions(&[TO_SECONDARY, TO_PRIMARY, TO_SECONDARY, TO_PRIMARY]),
@@ -300,7 +309,7 @@ fn people() -> Vec<Scenario> {
                 world.console_set_flags(CHECK, false, false);
             })],
         )
-        .moral("Whose setting it is stands in the tags: what the function did not write, it does not undo.")
+        .moral("The tags say whose setting it is: the function does not undo what it did not set.")
         .expect([
             Reason("foreign-check"),
             Reason("forced-elsewhere"),
@@ -323,7 +332,7 @@ fn people() -> Vec<Scenario> {
             "The work failed: the operator resumes",
             [Order(r#"{"action":"resume","reason":"the work failed"}"#)],
         )
-        .moral("A pause stands in a tag, so that anyone sees it in the console.")
+        .moral("A pause is kept in a tag, visible in the console.")
         .expect([Reason("paused"), Actions(&["pause", "resume", TO_SECONDARY]), EndsOn(REPLICA)]),
     ]
 }

@@ -78,7 +78,7 @@ pub fn function_cut_off() -> Scenario {
     .moral(
         "Whoever sees nothing knows nothing. The invocations fail, so the ordinary Lambda error alarm fires.",
     )
-    .expect([Failure("PrimaryUnknown"), NothingChanged, DnsNeverMoved, WritesAtEnd(true)])
+    .expect([Failure("HealthCheckUnreadable"), NothingChanged, DnsNeverMoved, WritesAtEnd(true)])
 }
 
 /// The function looks between ticks.

@@ -109,7 +109,11 @@ fn explore_all(cases: &[Case], options: &Options) -> bool {
             );
             for (steps, why) in tally.broken {
                 let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
-                println!("    broken: {why}\n      --case \"={}\" --replay \"{}\"", case.name, steps.join(" "));
+                println!(
+                    "    broken: {why}\n      --case \"={}\" --replay \"{}\"",
+                    case.name,
+                    steps.join(" ")
+                );
             }
         }
     };

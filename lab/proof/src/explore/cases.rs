@@ -69,7 +69,9 @@ impl Person {
                     world.console_remove_tag(CHECK, tag.key());
                 }
             }
-            Self::Pauses => world.console_set_tag(CHECK, Tag::Pause.key(), "until=forever reason=maintenance"),
+            Self::Pauses => {
+                world.console_set_tag(CHECK, Tag::Pause.key(), "until=forever reason=maintenance")
+            }
             // RDS refuses where a promotion runs already: then this person has changed nothing.
             Self::Promotes => drop(world.console_promote(REPLICA)),
         }

@@ -102,7 +102,9 @@ impl Story {
         let mut version = 1;
         for event in world.history() {
             match &event.change {
-                Change::CheckUpdated { version: now, .. } => version = i64::try_from(*now).unwrap_or_default(),
+                Change::CheckUpdated { version: now, .. } => {
+                    version = i64::try_from(*now).unwrap_or_default()
+                }
                 Change::TagSet { key, value, .. } => {
                     let Some((named, by)) = claim(key, value) else { continue };
                     standing.retain(|(standing, ..)| standing != key);
@@ -160,7 +162,8 @@ impl Ending<'_> {
         let failed = world.instance(PRIMARY).is_none_or(|i| i.status != "available");
         let set_by = self.rig.watch().set_by();
         // A person who takes a claim away has taken it away, be it before a crash or after the change.
-        let cleared = story.cleared.iter().any(|(named, made)| *named == present && (*made || self.crashed()));
+        let cleared =
+            story.cleared.iter().any(|(named, made)| *named == present && (*made || self.crashed()));
 
         if story.accepted > 1 {
             return Err(format!("{} promotions were accepted", story.accepted));
@@ -214,9 +217,9 @@ impl Ending<'_> {
     ) -> Result<(), String> {
         let version = u64::try_from(present).unwrap_or_default();
         match (set_by, claimed) {
-            (SetBy::Auto, Some(By::Auto))
-            | (SetBy::Operator, Some(By::Operator))
-            | (SetBy::Person, None) => Ok(()),
+            (SetBy::Auto, Some(By::Auto)) | (SetBy::Operator, Some(By::Operator)) | (SetBy::Person, None) => {
+                Ok(())
+            }
             (SetBy::Auto | SetBy::Operator, None) if cleared => Ok(()),
             (SetBy::Auto | SetBy::Operator, None) => {
                 Err("the flags were set by the function, and nobody claims them".to_owned())
@@ -235,6 +238,7 @@ impl Ending<'_> {
     }
 
     fn an_order_was_disturbed(&self) -> bool {
-        self.disturbed.is_some_and(|(who, _)| self.case.asked.get(who).is_some_and(|asked| *asked != Asked::Tick))
+        self.disturbed
+            .is_some_and(|(who, _)| self.case.asked.get(who).is_some_and(|asked| *asked != Asked::Tick))
     }
 }

@@ -54,7 +54,8 @@ impl FromStr for Step {
             _ => {}
         }
         let no_step = || format!("`{text}` is not a step; steps look like A1, B12!crash, person, wait");
-        let (call, disturbance) = text.split_once('!').map_or((text, None), |(call, name)| (call, Some(name)));
+        let (call, disturbance) =
+            text.split_once('!').map_or((text, None), |(call, name)| (call, Some(name)));
         let disturbance = disturbance.map(|name| {
             Disturbance::ALL.into_iter().find(|disturbance| disturbance.name() == name).ok_or_else(no_step)
         });
@@ -120,7 +121,8 @@ impl<'a> Invocation<'a> {
     }
 
     fn wakes(&self, scheduler: &Context<'_>) {
-        *self.awake.scheduler.lock().unwrap_or_else(PoisonError::into_inner) = Some(scheduler.waker().clone());
+        *self.awake.scheduler.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(scheduler.waker().clone());
     }
 
     fn poll(&mut self, scheduler: &Context<'_>) {

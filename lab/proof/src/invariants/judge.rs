@@ -1,8 +1,8 @@
 //! Holds a change of the switch and a promotion against the promises.
 
 use emulator::World;
-use jiff::SignedDuration;
-use rds_route53_failover::memory::SENT_VOID_AFTER;
+use jiff::{SignedDuration, Timestamp};
+use rds_route53_failover::memory::{By, SENT_VOID_AFTER};
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::status::{Health, Status};
 
@@ -10,17 +10,6 @@ use super::sight::{Flags, Invocation, Sight};
 use super::{Kind, Promise, SetBy, Violation, Watch};
 
 impl Watch {
-    /// Whether an invocation claimed this version for the function's own rules that was cut off, or that was at
-    /// work as a person produced it.
-    pub(crate) fn claimed_by_accident(&self, version: u64) -> bool {
-        let claimers = i64::try_from(version).ok().and_then(|version| self.claims.get(&version));
-        let cut = |number: &u64| {
-            self.cut.contains(number) || self.invocations.get(number).is_some_and(|invocation| invocation.cut)
-        };
-        let at_work = |number: &u64| self.at_work.contains(number);
-        claimers.is_some_and(|claimers| claimers.iter().any(|number| cut(number) || at_work(number)))
-    }
-
     /// The function has changed the switch.
     pub(super) fn switched(&mut self, number: u64, before: Flags, now: Flags, world: &World) {
         let Some(invocation) = self.invocations.get(&number) else { return };
@@ -46,9 +35,12 @@ impl Watch {
         broken.extend(self.blind(invocation, now.state));
         let mut residue = self.residue;
         if automatic && before.state == CheckState::ForcedUnhealthy {
+            broken.extend(claimed(invocation, before.version, self.now));
             if self.set_by != SetBy::Auto {
                 if self.claimed_by_accident(before.version) {
                     residue.claimed_by_accident += 1;
+                } else if self.order_was_overtaken() {
+                    residue.order_overtaken += 1;
                 } else {
                     let who = self.set_by;
                     broken.push((
@@ -103,9 +95,14 @@ impl Watch {
         }
         broken.extend(self.blind(invocation, forced));
         if automatic {
+            if let Sight::Seen(seen) = &invocation.check {
+                broken.extend(claimed(invocation, seen.version, self.now));
+            }
             if self.set_by != SetBy::Auto && self.flags.state == forced && !moved_by_person {
                 if self.claimed_by_accident(self.flags.version) {
                     residue.claimed_by_accident += 1;
+                } else if self.order_was_overtaken() {
+                    residue.order_overtaken += 1;
                 } else {
                     broken.push((
                         Promise::PeopleFirst,
@@ -127,14 +124,19 @@ impl Watch {
         self.broke(broken);
     }
 
-    fn broke(&mut self, broken: Vec<(Promise, String)>) {
+    /// An order that was cut off before it looked at its claim once more may have lost it to a tick's announcement.
+    fn order_was_overtaken(&self) -> bool {
+        self.set_by == SetBy::Operator && self.cut.contains(&self.setter)
+    }
+
+    pub(super) fn broke(&mut self, broken: Vec<(Promise, String)>) {
         let at = self.now;
         let broken = broken.into_iter().map(|(promise, sentence)| Violation { promise, at, sentence });
         self.violations.extend(broken);
     }
 
     /// What an invocation did not know, and changed something all the same.
-    fn blind(&self, invocation: &Invocation, to: CheckState) -> Vec<(Promise, String)> {
+    pub(super) fn blind(&self, invocation: &Invocation, to: CheckState) -> Vec<(Promise, String)> {
         let mut broken = Vec::new();
         if self.setting.observe {
             broken.push((Promise::HandsOff, "a change was made with MODE=observe".to_owned()));
@@ -186,4 +188,21 @@ impl Watch {
         let mut spans = self.lag_truth.iter().zip(ends).filter(|(_, end)| *end >= since);
         spans.any(|((_, lag), _)| lag.is_some_and(|lag| (0.0..=max).contains(&lag)))
     }
+}
+
+/// What is done automatically to flags that are set rests on a claim that the invocation has seen, and that had not
+/// lapsed.
+fn claimed(invocation: &Invocation, version: u64, now: Timestamp) -> Option<(Promise, String)> {
+    let claim = match &invocation.tags {
+        Sight::Seen(tags) => tags.routed,
+        Sight::Never | Sight::Unreachable | Sight::Blind => None,
+    };
+    let stands = claim.is_some_and(|claim| {
+        u64::try_from(claim.version) == Ok(version)
+            && claim.by == By::Auto
+            && claim.until.is_none_or(|until| now < until)
+    });
+    (!stands).then(|| {
+        (Promise::Claims, format!("version {version} was acted on automatically, by the claim {claim:?}"))
+    })
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use emulator::{ACCOUNT, Call, Fault, Instance, Outcome, World};
+use jiff::Timestamp;
+use rds_route53_failover::memory::By;
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::observe::memory_of;
 
@@ -31,6 +33,15 @@ pub(super) struct Flags {
 pub(super) struct TagsSeen {
     pub(super) paused: bool,
     pub(super) readable: bool,
+    pub(super) routed: Option<ClaimSeen>,
+}
+
+/// Who claims which version, and until when without a confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClaimSeen {
+    pub(super) version: i64,
+    pub(super) by: By,
+    pub(super) until: Option<Timestamp>,
 }
 
 /// What an invocation knows and has announced.
@@ -108,8 +119,13 @@ impl Watch {
             Ok(memory) => TagsSeen {
                 paused: memory.pause.as_ref().is_some_and(|pause| pause.in_force(self.now)),
                 readable: true,
+                routed: memory.routed.map(|routed| ClaimSeen {
+                    version: routed.version,
+                    by: routed.by,
+                    until: routed.until,
+                }),
             },
-            Err(_) => TagsSeen { paused: false, readable: false },
+            Err(_) => TagsSeen { paused: false, readable: false, routed: None },
         }
     }
 }

@@ -1,0 +1,48 @@
+//! Holds the fence against the promises: stopping the old primary.
+
+use emulator::{Call, World};
+use rds_route53_failover::memory::SENT_VOID_AFTER;
+use rds_route53_failover::model::CheckState;
+
+use super::{Promise, Watch};
+
+impl Watch {
+    /// An invocation may have stopped an instance.
+    pub(super) fn fence(&mut self, number: u64, call: &Call, world: &World) {
+        if call.operation != "StopDBInstance" {
+            return;
+        }
+        let Some(invocation) = self.invocations.get(&number) else { return };
+        let mut broken = Vec::new();
+        let target = call.target.as_deref().unwrap_or_default();
+        let mut no = |sentence: &str| broken.push((Promise::OneFence, format!("{target}: {sentence}")));
+        if !self.setting.fence {
+            no("a stop was sent without FENCE_PRIMARY");
+        }
+        if !target.eq_ignore_ascii_case(&self.setting.primary) {
+            no("a stop was sent for another instance than the primary");
+        }
+        let replica = self.setting.replica.as_deref().and_then(|id| world.instance(id));
+        if replica.is_none_or(|replica| replica.source.is_some()) {
+            no("a stop was sent before the replica was on its own");
+        }
+        if call.changes.is_empty() {
+            self.broke(broken);
+            return;
+        }
+        if self.flags.state != CheckState::ForcedUnhealthy || self.promoted.is_none() {
+            no("a stop was accepted without a promotion of this incident");
+        }
+        let early = self.fenced.is_some_and(|before| self.now.duration_since(before) < SENT_VOID_AFTER);
+        if early {
+            no("a second stop was accepted within five minutes");
+        }
+        broken.extend(self.blind(invocation, CheckState::ForcedUnhealthy).into_iter().filter(
+            // The primary is well, and stopped for just that.
+            |(promise, _)| *promise == Promise::HandsOff,
+        ));
+        self.fenced = Some(self.now);
+        self.changes += 1;
+        self.broke(broken);
+    }
+}

@@ -1,0 +1,121 @@
+//! Many databases of one account fail in the same second, each with a function of its own, under Route 53's limit.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::time::Duration;
+
+use emulator::{Change, Emulator, HealthCheck, Instance, Limit, World};
+use jiff::SignedDuration;
+use proof::rig::{REGION, Time, function, origin};
+use rds_route53_failover::app::App;
+use rds_route53_failover::clock::Clock;
+
+/// How long each function waits for its first tick after the outage.
+type Gap = fn(usize) -> Duration;
+
+fn account(databases: usize) -> World {
+    let mut world = World::new();
+    world.advance(origin());
+    for n in 0..databases {
+        let primary = Instance::new(REGION, &format!("db{n}-primary"));
+        let replica = Instance::replica_of(&primary, REGION, &format!("db{n}-replica"));
+        world.add_health_check(HealthCheck::tcp(&format!("check-{n}"), &primary.address, 5432));
+        let id = replica.id.clone();
+        world.add(Instance { status: "failed".to_owned(), ..primary });
+        world.add(replica);
+        world.set_replica_lag(&id, Some(0.5));
+    }
+    world
+}
+
+/// Ticks each minute from `gap` on, for three minutes; a tick may outlast the minute.
+async fn ticks(app: &App, time: Time, gap: Duration) {
+    let tick = |number: u32| async move {
+        tokio::time::sleep(gap + Duration::from_secs(60) * number).await;
+        let deadline = time.now() + SignedDuration::from_secs(180);
+        let _ = app.handle(br#"{"action":"tick"}"#, Clock::start(time.now(), Some(deadline)), None).await;
+    };
+    tokio::join!(tick(0), tick(1), tick(2));
+}
+
+/// After how many seconds each database was routed away from, in order; each of them is claimed.
+async fn storm(databases: usize, gap: Gap, limit: Limit) -> Vec<f64> {
+    let time = Time::start(origin());
+    let mut world = account(databases);
+    world.limits.set_route53(limit);
+    world.limit_requests(true);
+    let emulator = Emulator::new(world, move || time.now());
+    let functions: Vec<App> = (0..databases)
+        .map(|n| {
+            let (primary, replica) = (format!("db{n}-primary"), format!("db{n}-replica"));
+            function(
+                &emulator,
+                &[
+                    ("PRIMARY_DB_INSTANCE_IDENTIFIER", &primary),
+                    ("FAILOVER_DB_INSTANCE_IDENTIFIER", &replica),
+                    ("ROUTE53_HEALTH_CHECK_ID", &format!("check-{n}")),
+                    ("PROMOTE_REPLICA", "true"),
+                ],
+            )
+        })
+        .collect();
+    let all = functions.iter().enumerate().map(|(n, app)| ticks(app, time, gap(n)));
+    futures_util::future::join_all(all).await;
+    let world = emulator.world();
+    for n in 0..databases {
+        let check = world.health_check(&format!("check-{n}")).unwrap();
+        let claim = check.tags.get("failover:routed").map_or("", String::as_str);
+        let claimed = claim.starts_with(&format!("version={} by=auto ", check.version));
+        assert!(claimed && !claim.contains(" until="), "check {n}: version {}, {claim}", check.version);
+    }
+    let mut seconds: Vec<f64> = world
+        .history()
+        .iter()
+        .filter(|event| matches!(event.change, Change::CheckUpdated { disabled: true, .. }))
+        .map(|event| event.time.duration_since(origin()).as_secs_f64())
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    assert_eq!(seconds.len(), databases, "each is moved once");
+    let of = |part: f64| seconds[((databases - 1) as f64 * part) as usize];
+    println!(
+        "{databases} databases: first {:.1} s, half {:.1} s, nine in ten {:.1} s, last {:.1} s",
+        of(0.0),
+        of(0.5),
+        of(0.9),
+        of(1.0)
+    );
+    seconds
+}
+
+/// RDS events wake all of them in the same second.
+fn at_once(n: usize) -> Duration {
+    Duration::from_millis(1000 * n as u64 / 100)
+}
+
+/// The schedules are spread over the minute.
+fn spread(n: usize) -> Duration {
+    Duration::from_secs(2 * n as u64 % 60)
+}
+
+fn account_wide() -> Limit {
+    Limit::new(50, 10.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn thirty_databases_that_fail_together_are_all_routed_away_from_within_90_seconds() {
+    for gap in [at_once as Gap, spread] {
+        let seconds = storm(30, gap, account_wide()).await;
+        let last = seconds.last().copied().unwrap();
+        assert!(last <= 90.0, "the last one after {last:.1} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_databases_are_all_routed_away_from_in_the_end() {
+    storm(100, at_once, account_wide()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_database_moves_in_its_first_tick_on_what_other_tools_leave() {
+    let seconds = storm(1, at_once, Limit::new(5, 5.0)).await;
+    assert!(seconds[0] < 60.0, "only after {:.1} s", seconds[0]);
+}
