@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use emulator::{Actor, Change, Event, World};
 use jiff::Timestamp;
+use rds_route53_failover::memory::Tag;
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::status::{Health, Status};
 
@@ -40,6 +41,9 @@ pub enum Promise {
     Claims,
     /// Only the old primary is stopped, once, after the promotion of this incident is complete, and only if asked.
     OneFence,
+    /// What must come: after the last disturbance three ticks lead to the state that a fresh function would choose,
+    /// claimed, and then to no more writes.
+    Comes,
 }
 
 /// A promise that was broken.
@@ -155,6 +159,8 @@ pub struct Watch {
     passes_for_ours: Option<u64>,
     invocations: BTreeMap<u64, Invocation>,
     cut: BTreeSet<u64>,
+    /// Whether somebody else than this function changed `failover:routed` since the flags were set.
+    claim_touched: bool,
     /// The invocations that were at work as a person set the flags last.
     at_work: BTreeSet<u64>,
     next: u64,
@@ -188,6 +194,7 @@ impl Watch {
             promoted_is_there: false,
             promoted_before: 0,
             fenced: None,
+            claim_touched: false,
             states: BTreeMap::from([(flags.version, flags.state)]),
             setter: 0,
             passes_for_ours: None,
@@ -305,6 +312,7 @@ impl Watch {
                 let now = Flags { state: CheckState::of(*disabled, *inverted), version: *version };
                 let before = std::mem::replace(&mut self.flags, now);
                 self.states.insert(*version, now.state);
+                self.claim_touched = false;
                 if let Some(number) = number {
                     self.changes += 1;
                     self.switched(number, before, now, world);
@@ -324,6 +332,7 @@ impl Watch {
                     Some(number) => self.claim(number, key, value),
                     None => {
                         self.others += 1;
+                        self.claim_touched |= key == Tag::Routed.key();
                         self.adopt();
                     }
                 }
@@ -332,7 +341,10 @@ impl Watch {
                 self.tags.remove(key);
                 match number {
                     Some(_) => self.unclaimed(key),
-                    None => self.others += 1,
+                    None => {
+                        self.others += 1;
+                        self.claim_touched |= key == Tag::Routed.key();
+                    }
                 }
             }
             Change::PromotionAccepted { instance } => match number {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::invariants::{Promise, Violation};
 use crate::rig::Rig;
 
+mod calm;
 mod setup;
 mod weather;
 
@@ -64,6 +65,9 @@ counts!(
     switch_moved_under_promotion,
     accepted_twice,
     order_overtaken,
+    calm,
+    stays_moved,
+    stays_returned,
 );
 
 /// A world's end.
@@ -105,6 +109,11 @@ struct Simulation<'a> {
     late: Vec<Value>,
     place: setup::Place,
     shown: (u64, usize),
+    /// What was to happen and had not yet: it does not, once this is set.
+    over: Arc<AtomicBool>,
+    second_sight: bool,
+    fails_back: bool,
+    observes: bool,
 }
 
 impl<'a> Simulation<'a> {
@@ -112,6 +121,7 @@ impl<'a> Simulation<'a> {
         let mut rng = Rng::with_seed(seed);
         let (place, world, variables) = setup::setup(&mut rng);
         let settings: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let set = |name, value| settings.contains(&(name, value));
         let rig = Rig::new(world, &settings).tolerant();
         rig.watch().tell_lag(rig.time.now(), Some(0.5));
         rig.watch().tell_probes(place.probes_fail);
@@ -130,6 +140,10 @@ impl<'a> Simulation<'a> {
             late: Vec::new(),
             place,
             shown: (0, 0),
+            over: Arc::default(),
+            second_sight: settings.iter().any(|(name, _)| *name == "SECONDARY_ENDPOINTS"),
+            fails_back: !set("FAILBACK", "manual"),
+            observes: set("MODE", "observe"),
         };
         simulation.say(|| format!("seed {seed}: {settings:?}"));
         simulation
@@ -156,7 +170,11 @@ impl<'a> Simulation<'a> {
             let wait = self.pick(&[0, 5, 60, 60, 60, 60, 300, 1200]);
             self.rig.wait(Duration::from_secs(wait)).await;
         }
-        self.end(None)
+        let violation = self.calm().await;
+        if let Some(violation) = &violation {
+            self.say(|| format!("VIOLATION {violation}"));
+        }
+        self.end(violation)
     }
 
     fn end(mut self, violation: Option<Violation>) -> Run {

@@ -37,6 +37,25 @@ impl Watch {
         }
     }
 
+    /// Why flags that this function set are not claimed for good, though nobody touched the claim.
+    ///
+    /// The one that set them may have died, and then nobody looked for as long as an announcement counts.
+    pub fn orphan(&self) -> Option<String> {
+        let ours = self.flags.state == CheckState::ForcedUnhealthy && self.set_by != SetBy::Person;
+        if !ours || self.claim_touched {
+            return None;
+        }
+        let version = self.flags.version;
+        let Some(routed) = self.routed().filter(|routed| u64::try_from(routed.version) == Ok(version)) else {
+            return Some(format!("version {version} was set by the function, and nobody claims it"));
+        };
+        match routed.until {
+            Some(until) if until <= self.now && self.cut.contains(&self.setter) => None,
+            Some(_) => Some(format!("version {version} is announced and not confirmed")),
+            None => None,
+        }
+    }
+
     /// What `failover:routed` says.
     pub(super) fn routed(&self) -> Option<Move> {
         moved(Tag::Routed.key(), self.tags.get(Tag::Routed.key())?)

@@ -62,12 +62,16 @@ pub(super) fn setup(rng: &mut Rng) -> (Place, World, Variables) {
     } else if place.replica_region != REGION {
         set("FAILOVER_DB_INSTANCE_IDENTIFIER", &place.replica().arn());
     }
-    if replica && !one_in(3) {
+    let promotes = replica && !one_in(3);
+    if promotes {
         set("PROMOTE_REPLICA", "true");
         if one_in(2) {
             let on = if place.probes { ",unreachable,unresponsive" } else { "" };
             set("PROMOTE_ON", &format!("failed,stopped,deleting,missing{on}"));
         }
+    }
+    if replica && one_in(3) && promotes {
+        set("FENCE_PRIMARY", "stop");
     }
     if one_in(12) {
         set("MODE", "observe");
@@ -84,6 +88,9 @@ pub(super) fn setup(rng: &mut Rng) -> (Place, World, Variables) {
     if one_in(3) {
         set("HOSTED_ZONE_ID", ZONE);
         set("RECORD_NAME", RECORD);
+    }
+    if one_in(10) {
+        set("SECONDARY_ENDPOINTS", endpoint(one_in(3)));
     }
     if place.probes {
         set("HEALTH_ENDPOINTS", endpoint(place.probes_fail));

@@ -1,8 +1,10 @@
 //! What befalls a world between and under invocations.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use emulator::{Fault, On, RdsEvent, Service, World};
+use emulator::{Fault, Instance, On, RdsEvent, Service, World};
 use rds_route53_failover::memory::Tag;
 
 use super::{Simulation, setup};
@@ -62,6 +64,12 @@ impl Simulation<'_> {
 
     /// Now, or in the middle of the next invocation, between any two of its calls.
     fn soon(&mut self, change: impl FnOnce(&mut World) + Send + 'static) {
+        let over = Arc::clone(&self.over);
+        let change = move |world: &mut World| {
+            if !over.load(Ordering::Relaxed) {
+                change(world);
+            }
+        };
         let mut world = self.rig.emulator.world();
         match self.rng.u32(0..4) {
             0 => world.after(Duration::from_millis(self.rng.u64(0..30_000)), change),
@@ -74,7 +82,10 @@ impl Simulation<'_> {
         let status =
             self.pick(&["available", "available", "storage-full", "modifying", "backing-up", "failed"]);
         match self.rng.u32(0..6) {
-            0 => self.soon(|world| world.set_replication(REPLICA, "error")),
+            0 => {
+                let replication = self.pick(&["error", "stopped", "terminated", "replicating"]);
+                self.soon(move |world| world.set_replication(REPLICA, replication));
+            }
             1 => self.soon(|world| world.fail_promotion(REPLICA)),
             2 => self.soon(|world| world.console_delete(REPLICA)),
             _ => self.soon(move |world| world.set_status(REPLICA, status)),
@@ -124,7 +135,17 @@ impl Simulation<'_> {
                 self.soon(move |world| world.console_remove_tag(CHECK, key));
             }
             9 => self.soon(|world| drop(world.console_promote(REPLICA))),
-            10 => self.soon(|world| world.console_delete(PRIMARY)),
+            10 if self.rng.bool() => self.soon(|world| world.console_delete(PRIMARY)),
+            10 => {
+                // Deleted, and restored from a snapshot: the same name, made anew.
+                let restored = self.place.primary();
+                let engine = RdsEvent::new(PRIMARY, "RDS-EVENT-0003");
+                self.soon(move |world| {
+                    world.console_delete(PRIMARY);
+                    world.push_event(RdsEvent { time: world.now(), ..engine });
+                    world.add(Instance { created: world.now(), ..restored });
+                });
+            }
             _ => self.soon(|world| {
                 world.console_rename(PRIMARY, "orders-old");
                 world.console_rename(REPLICA, PRIMARY);

@@ -1,0 +1,123 @@
+//! The second half of a world: nothing disturbs the function any more, and what must come has to.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rds_route53_failover::memory::{Memory, SENT_VOID_AFTER, Tag};
+use rds_route53_failover::model::CheckState;
+use serde_json::json;
+
+use super::Simulation;
+use crate::invariants::{Promise, SetBy, Violation};
+use crate::rig::{CHECK, PRIMARY, REPLICA};
+
+impl Simulation<'_> {
+    /// Ends the weather, and judges what three undisturbed ticks lead to.
+    pub(super) async fn calm(&mut self) -> Option<Violation> {
+        self.say(|| "from here on nothing disturbs the function".to_owned());
+        self.over.store(true, Ordering::Relaxed);
+        self.counts.calm += 1;
+        {
+            let mut world = self.rig.emulator.world();
+            world.faults.clear();
+            world.no_crash();
+            world.promotion.takes_effect = true;
+        }
+        self.mend_tags();
+        // What was sent to RDS shows by then, or is void.
+        self.rig.wait(SENT_VOID_AFTER.unsigned_abs() + Duration::from_secs(60)).await;
+        for tick in 1..=3 {
+            self.rig.wait(Duration::from_secs(60)).await;
+            let before = self.rig.emulator.world().writes().count();
+            let result = self.invoke_calmly().await;
+            if let Err(violation) = self.rig.check() {
+                return Some(violation);
+            }
+            // A notification is a write, too, but changes nothing.
+            let world = self.rig.emulator.world();
+            let changes = world.writes().skip(before).filter(|call| call.operation != "Publish").count();
+            drop(world);
+            if tick == 3 && changes > 0 {
+                return self.missing(format!("the third undisturbed tick still writes, {changes} times"));
+            }
+            if let (3, Err(failure)) = (tick, result) {
+                return self.missing(format!("the third undisturbed tick fails: {failure}"));
+            }
+        }
+        if self.observes {
+            return None;
+        }
+        let orphan = self.rig.watch().orphan();
+        match orphan {
+            Some(orphan) => self.missing(orphan),
+            None => self.not_where_it_should_be().and_then(|why| self.missing(why)),
+        }
+    }
+
+    async fn invoke_calmly(&mut self) -> Result<(), rds_route53_failover::error::Failure> {
+        self.say(|| "an undisturbed tick".to_owned());
+        let result = self.rig.invoke(json!({"action": "tick"})).await;
+        self.count(&result);
+        result.map(|_| ())
+    }
+
+    /// A person removes what makes no sense: the function says so in every tick, and does nothing until then.
+    fn mend_tags(&self) {
+        let mut world = self.rig.emulator.world();
+        for tag in Tag::ALL {
+            let value = world.health_check(CHECK).and_then(|check| check.tags.get(tag.key())).cloned();
+            if value.is_some_and(|value| Memory::parse([(tag.key(), value.as_str())]).is_err()) {
+                world.console_remove_tag(CHECK, tag.key());
+            }
+        }
+    }
+
+    /// Where nothing but the plain statuses decides, the switch must be where they want it.
+    fn not_where_it_should_be(&mut self) -> Option<String> {
+        let world = self.rig.emulator.world();
+        let check = world.health_check(CHECK)?;
+        let (state, version) = (CheckState::of(check.disabled, check.inverted), check.version);
+        let pairs = check.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let memory = Memory::parse(pairs).ok()?;
+        let now = world.now();
+        if self.place.probes || self.second_sight || memory.pause.is_some_and(|pause| pause.in_force(now)) {
+            return None;
+        }
+        let (primary, replica) = (world.instance(PRIMARY)?, world.instance(REPLICA)?);
+        let replicates = replica.source == self.place.replica().source
+            && replica.status == "available"
+            && replica.promoting_since.is_none()
+            && replica.status_infos.iter().all(|info| info.normal);
+        let at = i64::try_from(version).unwrap_or_default();
+        let cools = memory.returned.is_some_and(|returned| returned.version == at);
+        let set_by = self.rig.watch().set_by();
+        let ours = set_by == SetBy::Auto && memory.routed.is_some_and(|routed| routed.version == at);
+        let sent = memory.promoted.is_some_and(|promoted| promoted.version == at || promoted.is_recent(now));
+        // Statuses that no override of the simulation touches.
+        match (state, primary.status.as_str()) {
+            (CheckState::Normal, "failed" | "stopped") if replicates && !cools && !sent => {
+                Some("traffic was left on a failed primary, though the replica is fit".to_owned())
+            }
+            (CheckState::ForcedUnhealthy, "available")
+                if ours && replicates && self.fails_back && !sent && primary.created < world.now() =>
+            {
+                let routed_before = primary.created == self.place.primary().created;
+                routed_before.then(|| "traffic was not returned to a primary that is well".to_owned())
+            }
+            (CheckState::ForcedUnhealthy, "failed" | "stopped") => {
+                self.counts.stays_moved += 1;
+                None
+            }
+            (CheckState::Normal, "available") => {
+                self.counts.stays_returned += 1;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn missing(&self, sentence: String) -> Option<Violation> {
+        let at = self.rig.time.now();
+        Some(Violation { promise: Promise::Comes, at, sentence })
+    }
+}
