@@ -42,6 +42,9 @@ const STALE_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// A tick each minute sees an outage up to this long after it began.
 const DETECTION: SignedDuration = SignedDuration::from_mins(1);
 
+/// A sample carries the time at which its minute began.
+const PERIOD: SignedDuration = SignedDuration::from_mins(1);
+
 /// A lag that grew by the time that passed, give or take this, grew by nothing else.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 
@@ -64,7 +67,18 @@ pub fn lag(samples: &[Sample], detected: Timestamp, now: Timestamp) -> Result<La
     let Some(newest) = samples.iter().rfind(fresh) else {
         return Err(samples.last().map_or(NoLag::NoSample, |last| NoLag::Stale(last.at)));
     };
-    let before = samples.iter().filter(fresh).rfind(|sample| sample.at < outage).filter(usable);
+    let mut earlier = samples.iter().filter(fresh).filter(|sample| sample.at < outage).rev();
+    let before = match (earlier.next(), earlier.next()) {
+        (Some(last), Some(one_before))
+            if !usable(&last)
+                // Its minute may have ended after the outage began.
+                && last.at + PERIOD > outage
+                && last.at.duration_since(one_before.at) <= 2 * PERIOD =>
+        {
+            Some(one_before).filter(usable)
+        }
+        (last, _) => last.filter(usable),
+    };
     let counts = match before {
         Some(before) if !usable(&newest) => before,
         Some(before) => {
@@ -109,7 +123,12 @@ impl fmt::Display for AtStake {
         let Self { at_least, at_most, sample_age } = self;
         write!(f, "data at stake: at least {} s of writes", rounded(*at_least))?;
         match at_most {
-            Some(at_most) => write!(f, ", at most {} s", rounded(*at_most))?,
+            // MySQL and MariaDB show a lag of 0 while a broken link is silent.
+            Some(at_most) => write!(
+                f,
+                ", at most {} s if the link to the primary was alive when the lag was sampled",
+                rounded(*at_most)
+            )?,
             None => f.write_str(", and whatever open connections still write to the old primary")?,
         }
         write!(f, " (replica lag {} s, sampled {sample_age:.0} s ago)", rounded(*at_least))

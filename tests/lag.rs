@@ -50,6 +50,14 @@ fn replication_that_does_not_run_is_an_unknown_lag_and_not_zero() {
 }
 
 #[test]
+fn a_sample_of_the_minute_in_which_the_primary_died_does_not_hide_the_one_before() {
+    // Seen 30 s ago: the minute that began 100 s ago may have ended in the outage.
+    assert_eq!(seconds(&[(160, 2.0), (100, -1.0), (40, -1.0)], 30), Some(2.0));
+    // The minute that began 160 s ago ended before it.
+    assert!(lag_of(&[(220, 2.0), (160, -1.0), (100, -1.0)], 30).is_err());
+}
+
+#[test]
 fn a_lag_that_climbs_since_the_primary_died_is_not_the_data_at_stake() {
     // PostgreSQL: a second each second.
     assert_eq!(seconds(&[(360, 0.5), (240, 60.0), (120, 180.0), (60, 240.0)], 240), Some(0.5));

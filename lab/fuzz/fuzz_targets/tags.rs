@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use rds_route53_failover::memory::{Memory, Tag};
 
-fuzz_target!(|tags: [&str; 4]| {
+fuzz_target!(|tags: [&str; 5]| {
     let pairs = Tag::ALL.iter().zip(tags).map(|(tag, value)| (tag.key(), value));
     let Ok(memory) = Memory::parse(pairs) else { return };
     for tag in Tag::ALL {

@@ -134,6 +134,7 @@ pub const PLANTED: &[(&str, &[&str])] = &[
     ("client:readTimeout=90", &["hung-page"]),
     ("set:HEALTH_ENDPOINTS=http://10.1.0.1:8008/", &["hung-tcp"]),
     ("set:CONFIRMATION_INTERVAL=8s", &["galera"]),
+    ("set:NOTIFICATION_TOPIC_ARN=", &["link-cut"]),
     ("no-freeze", &["hung-tcp"]),
     ("cleared-flags", &["killed-promoted", "restart-bare"]),
     ("client:lifetime=60", &["planned-bare"]),

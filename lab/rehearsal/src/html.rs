@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::record::{Outcome, What};
+use crate::record::{Outcome, What, reason};
 use crate::svg;
 
 /// Text that may be in an element or an attribute.
@@ -122,7 +122,7 @@ fn decisions(to: &mut String, outcome: &Outcome) {
     let mut before = None;
     for event in &outcome.events {
         let What::Invocation { action, answer, .. } = &event.what else { continue };
-        let reason = answer["reason"].as_str().or(answer["errorType"].as_str()).unwrap_or_default();
+        let reason = reason(answer);
         if before.replace(reason) == Some(reason) {
             continue;
         }

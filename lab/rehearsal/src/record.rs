@@ -37,11 +37,39 @@ pub enum What {
     Read { client: String, server: String },
 }
 
+impl What {
+    /// What the function answered, if this is an invocation.
+    pub fn answer(&self) -> Option<&Value> {
+        if let Self::Invocation { answer, .. } = self { Some(answer) } else { None }
+    }
+
+    /// Client, number and server, if this is an acknowledged row.
+    pub fn ack(&self) -> Option<(&str, u64, &str)> {
+        if let Self::Ack { client, n, server } = self { Some((client, *n, server)) } else { None }
+    }
+
+    /// The text, if this is a step of the case.
+    pub fn step(&self) -> Option<&str> {
+        if let Self::Step { text } = self { Some(text) } else { None }
+    }
+}
+
+/// Why the function decided as it did: the reason of a response, or the type of an error.
+pub fn reason(answer: &Value) -> &str {
+    answer["reason"].as_str().or(answer["errorType"].as_str()).unwrap_or_default()
+}
+
 /// Collects events.
 #[derive(Debug)]
 pub struct Record {
     start: Timestamp,
     events: Mutex<Vec<Event>>,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Record {

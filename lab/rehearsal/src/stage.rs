@@ -20,7 +20,7 @@ use crate::mariadb::{PASSWORD, USER};
 use crate::net::{self, Host};
 use crate::page::Kind;
 use crate::process::{on, start, until};
-use crate::record::{Record, What};
+use crate::record::{Record, What, reason};
 
 pub const CHECK: &str = "11111111-2222-4333-8444-555555555555";
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:failover";
@@ -207,7 +207,7 @@ impl Scene {
         if self.fault() == &Fault::None {
             return until(what, limit, holds).await;
         }
-        if let Err(missing) = until(what, limit.min(Duration::from_secs(15)), holds).await {
+        if let Err(missing) = until(what, limit, holds).await {
             self.record.step(format!("{missing:#}"));
         }
         Ok(())
@@ -325,11 +325,11 @@ impl Scene {
             |c: &str, s: &str| (client.is_empty() || c == client) && (server.is_empty() || s == server);
         let events = self.record.events();
         let acks = events.iter().filter(|event| event.at >= from && event.at < to);
-        acks.filter_map(|event| match &event.what {
-            What::Ack { client, n, server } if wanted(client, server) => Some((*n, event.at)),
-            _ => None,
-        })
-        .collect()
+        let acks = acks.filter_map(|event| {
+            let (client, n, server) = event.what.ack()?;
+            wanted(client, server).then_some((n, event.at))
+        });
+        acks.collect()
     }
 
     /// The longest time without an acknowledged row of a client, from when the outage began.
@@ -361,17 +361,7 @@ impl Scene {
     pub fn reasons(&self, from: f64) -> Vec<String> {
         let events = self.record.events();
         let answers = events.iter().filter(|event| event.at >= from);
-        answers
-            .filter_map(|event| match &event.what {
-                What::Invocation { answer, failed: false, .. } => {
-                    Some(answer["reason"].as_str().unwrap_or_default().to_owned())
-                }
-                What::Invocation { answer, failed: true, .. } => {
-                    Some(answer["errorType"].as_str().unwrap_or_default().to_owned())
-                }
-                _ => None,
-            })
-            .collect()
+        answers.filter_map(|event| Some(reason(event.what.answer()?).to_owned())).collect()
     }
 
     /// An operator's request.
@@ -387,11 +377,10 @@ impl Scene {
 /// Acknowledged rows that are not where they count.
 pub fn lost(record: &Record, there: impl Fn(&str, u64) -> bool) -> Vec<(String, u64, f64)> {
     let events = record.events();
-    let acks = events.into_iter().filter_map(|event| match event.what {
-        What::Ack { client, n, .. } => Some((client, n, event.at)),
-        _ => None,
-    });
-    acks.filter(|(client, n, _)| !there(client, *n)).collect()
+    let acks = events.iter().filter_map(|event| Some((event.what.ack()?, event.at)));
+    acks.filter(|((client, n, _), _)| !there(client, *n))
+        .map(|((client, n, _), at)| (client.to_owned(), n, at))
+        .collect()
 }
 
 /// A health page as a process on a host.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::html::escape;
-use crate::record::{Event, Outcome, What};
+use crate::record::{Event, Outcome, What, reason};
 
 const WIDTH: f64 = 1080.0;
 /// Where the tracks begin; their names are left of it.
@@ -238,7 +238,7 @@ fn invoked(
     } else {
         "calm"
     };
-    let said = answer["reason"].as_str().or(answer["errorType"].as_str()).unwrap_or_default();
+    let said = reason(answer);
     picture.add(format_args!(
         r#"<g><title>{at:.1} s {action}: {}</title><rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="9" rx="4.5"/></g>"#,
         escape(said),
@@ -249,10 +249,7 @@ fn invoked(
 }
 
 fn story(picture: &mut Picture, events: &[Event], bottom: f64) {
-    let steps = events.iter().filter_map(|event| match &event.what {
-        What::Step { text } => Some((event.at, text)),
-        _ => None,
-    });
+    let steps = events.iter().filter_map(|event| Some((event.at, event.what.step()?)));
     let mut right = 0.0;
     for (index, (at, text)) in steps.enumerate() {
         let x = picture.x(at);

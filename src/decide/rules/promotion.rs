@@ -143,7 +143,8 @@ pub(super) const RULES: &[Rule] = &[
         effect: Effect::Change(Change::PromoteReplica),
         message: "An operator requested the promotion of the replica",
         next: PROMOTED,
-        applies: |c| c.memory().map(|_| true),
+        // Whatever the lag is, the message says it.
+        applies: |c| c.memory().and(c.lag()).map(|_| true),
     },
     Rule {
         code: Code::ReplicaFitToPromote,

@@ -11,7 +11,7 @@ mod watched;
 use anyhow::Result;
 
 use crate::pair::Pair;
-use crate::record::{Outcome, What};
+use crate::record::Outcome;
 use crate::stage::Paths;
 
 /// A case by its name.
@@ -63,10 +63,9 @@ const ROWS_PER_SECOND: f64 = 20.0;
 
 /// The lag that the function stated when it promoted.
 fn stated_lag(pair: &Pair, from: f64) -> Option<f64> {
-    pair.scene.record.events().iter().filter(|event| event.at >= from).find_map(|event| match &event.what {
-        What::Invocation { answer, .. } => answer["replica"]["lag_seconds"].as_f64(),
-        _ => None,
-    })
+    let events = pair.scene.record.events();
+    let mut answers = events.iter().filter(|event| event.at >= from).filter_map(|event| event.what.answer());
+    answers.find_map(|answer| answer["replica"]["lag_seconds"].as_f64())
 }
 
 /// Nobody knows what clients write that replication has not seen: the lag is a lower bound, and must be called one.

@@ -80,6 +80,8 @@ pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> 
     anyhow::ensure!(status == 200, "no switchover: {status} {answer}");
     scene.wait_for_rows(&["resilient"], "a2").await?;
     outcome.figure("writes down in a switchover", format!("{:.1} s", scene.downtime("resilient", switched)));
+    // As long as the confirmations take.
+    tokio::time::sleep(Duration::from_secs(10)).await;
     unmoved(&scene, outcome, "a switchover");
     until("a1 replicates", limit, || async { a1.get("/replica").await == Some(200) }).await?;
 
@@ -179,6 +181,9 @@ pub(super) async fn galera(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     scene.wait_for_rows(&["resilient"], "b1").await?;
     scene.quiesce().await;
     drop(pages);
+    // Seven seconds are what Galera takes to find out.
+    let late = scene.acks("", "a2", quorum + 7.0, f64::MAX).len();
+    outcome.check("the survivor takes no row without quorum", late == 0, format!("{late} rows"));
     outcome.figure("traffic moved after the loss of quorum", format!("{:.1} s", flags - quorum));
     let first =
         scene.acks("resilient", "b1", quorum, f64::MAX).first().map(|ack| ack.1).context("no row at B")?;
@@ -188,8 +193,6 @@ pub(super) async fn galera(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
         flags - quorum < 20.0,
         format!("{:.1} s", flags - quorum),
     );
-    let late = scene.acks("", "a2", quorum + 7.0, f64::MAX).len();
-    outcome.check("the survivor takes no row without quorum", late == 0, format!("{late} rows"));
     if scene.fault() == &Fault::LostRows {
         b1.query("DELETE FROM app.entries").await?;
     }

@@ -25,7 +25,7 @@ async fn killed(paths: &Paths, outcome: &mut Outcome, watch: &str, limit: f64) -
     tokio::time::sleep(Duration::from_secs(20)).await;
     let began = pair.scene.record.step("the primary is killed");
     pair.servers.primary.lock().await.kill().await?;
-    pair.scene.wait_forced(true, Duration::from_secs(90)).await?;
+    pair.scene.wait_forced(true, Duration::from_secs(120)).await?;
     pair.wait_promoted().await?;
     pair.scene.wait_for_rows(&["resilient"], "b1").await?;
     let flags = pair
