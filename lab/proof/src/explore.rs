@@ -24,6 +24,8 @@ pub struct Bounds {
     pub preemptions: u32,
     /// What may befall one call, whichever.
     pub disturbances: Vec<Disturbance>,
+    /// Whether calls that an invocation makes side by side go through in any order, or as they were asked.
+    pub any_order: bool,
 }
 
 /// What was explored.
@@ -82,12 +84,21 @@ fn branch(waiting: &mut Vec<Vec<Step>>, points: &[schedule::Point], known: usize
             };
             let within = disturbance
                 .is_none_or(|disturbance| !point.disturbed && bounds.disturbances.contains(&disturbance));
-            if *step != point.taken && within && point.spent + cost <= bounds.preemptions {
+            let in_order = bounds.any_order || is_next_of_its_invocation(*step, point);
+            if *step != point.taken && within && in_order && point.spent + cost <= bounds.preemptions {
                 let steps = points[..at].iter().map(|point| point.taken).chain([*step]);
                 waiting.push(steps.collect());
             }
         }
     }
+}
+
+fn is_next_of_its_invocation(step: Step, point: &schedule::Point) -> bool {
+    let Step::Call(who, nth, _) = step else { return true };
+    !point
+        .possible
+        .iter()
+        .any(|(other, _)| matches!(other, Step::Call(owner, before, _) if *owner == who && *before < nth))
 }
 
 /// Runs one order of calls, and on from its end without a preemption: its trace, and whether promises were kept.

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use proof::explore::{Bounds, Case, Disturbance, Step, cases, explore, replay};
 
-const USAGE: &str = "usage: explore [--case WORDS] [--preemptions N] [--undisturbed] [--threads N] [--broken N] \
+const USAGE: &str = "usage: explore [--case WORDS] [--preemptions N] [--undisturbed] [--in-order] [--threads N] [--broken N] \
                      [--replay STEPS]";
 
 struct Options {
@@ -20,6 +20,7 @@ struct Options {
     /// Instead of three with two invocations and two with three.
     preemptions: Option<u32>,
     disturbances: Vec<Disturbance>,
+    any_order: bool,
     threads: usize,
     /// Ends a case after so many broken promises.
     broken: usize,
@@ -31,6 +32,7 @@ fn options() -> Result<Options, String> {
         case: String::new(),
         preemptions: None,
         disturbances: Disturbance::ALL.to_vec(),
+        any_order: true,
         threads: 2,
         broken: 3,
         replay: None,
@@ -43,6 +45,7 @@ fn options() -> Result<Options, String> {
             "--case" => options.case = value()?,
             "--preemptions" => options.preemptions = Some(number(value()?)?),
             "--undisturbed" => options.disturbances.clear(),
+            "--in-order" => options.any_order = false,
             "--threads" => options.threads = number(value()?)? as usize,
             "--broken" => options.broken = number(value()?)? as usize,
             "--replay" => {
@@ -96,7 +99,11 @@ fn explore_all(cases: &[Case], options: &Options) -> bool {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
             let begun = Instant::now();
             let preemptions = options.preemptions.unwrap_or(if case.asked.len() > 2 { 2 } else { 3 });
-            let bounds = Bounds { preemptions, disturbances: options.disturbances.clone() };
+            let bounds = Bounds {
+                preemptions,
+                disturbances: options.disturbances.clone(),
+                any_order: options.any_order,
+            };
             let tally = explore(case, &bounds, options.broken);
             let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
             total.0 += tally.schedules;

@@ -137,12 +137,14 @@ impl Ending<'_> {
         matches!(self.disturbed, Some((_, Disturbance::Crash)))
     }
 
-    /// An invocation died between the announcement of a promotion and its call: for five minutes nobody can know.
+    /// An invocation died between the announcement of a promotion and its call, or left it there as a person had
+    /// changed the world: for five minutes nobody can know.
     fn promotion_must_become_void(&self) -> bool {
         let world = self.rig.emulator.world();
         let announced =
             world.health_check(CHECK).is_some_and(|check| check.tags.contains_key(Tag::Promoted.key()));
-        self.crashed() && announced && Story::of(&world).accepted == 0
+        let may_be_cut = self.crashed() || self.case.person.is_some();
+        may_be_cut && announced && Story::of(&world).accepted == 0
     }
 
     fn judge(&self) -> Result<(), String> {
@@ -154,7 +156,6 @@ impl Ending<'_> {
         let tags = world.health_check(CHECK).map_or(&none, |check| &check.tags);
         let pairs = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let memory = Memory::parse(pairs).map_err(|why| format!("the tags make no sense: {why}"))?;
-        let unconfirmed = |tag: Tag| tags.get(tag.key()).is_some_and(|value| value.contains(" until="));
         let now = world.now();
         let paused = memory.pause.as_ref().is_some_and(|pause| pause.in_force(now));
         let replica = world.instance(REPLICA);
@@ -179,14 +180,19 @@ impl Ending<'_> {
                 if set_by != SetBy::Person && returned.is_none() && !cleared {
                     return Err("nobody claims that traffic went back: there is no cooldown".to_owned());
                 }
-                // A steady tick reads no tags, so it can't confirm what a dead invocation announced.
-                if returned.is_some() && unconfirmed(Tag::Returned) && self.disturbed.is_none() {
-                    return Err("that traffic went back is announced and not confirmed".to_owned());
+                // A steady tick reads no tags, so it confirms nothing; but the cooldown must stand as it was configured.
+                let lapses_early = returned.is_some_and(|returned| {
+                    returned.until.is_some_and(|until| until < returned.at + COOLDOWN)
+                });
+                if lapses_early {
+                    return Err(
+                        "the announcement that traffic went back lapses before the cooldown".to_owned()
+                    );
                 }
             }
             CheckState::ForcedUnhealthy => {
                 let claimed = memory.routed_by(present, now);
-                if claimed.is_some() && unconfirmed(Tag::Routed) {
+                if memory.routed_at(present, now).is_some_and(|routed| routed.until.is_some()) {
                     return Err("the failover is announced and not confirmed".to_owned());
                 }
                 self.claimed_as_it_was(claimed, set_by, present, &story, cleared)?;
