@@ -291,5 +291,3 @@ async fn with_the_control_plane_down_nothing_is_promoted_and_the_error_says_so()
     assert_eq!(failure.kind.name(), "ControlPlaneDown");
     assert_eq!(rig.emulator.world().writes().count(), 0);
 }
-
-/// Every text that documents the project.

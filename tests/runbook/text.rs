@@ -10,6 +10,7 @@ use rds_route53_failover::error::Kind;
 
 use super::ZONED;
 
+/// Every text that documents the project.
 fn documents() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());

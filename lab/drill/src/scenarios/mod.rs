@@ -65,7 +65,7 @@ fn outages() -> Vec<Scenario> {
         ]),
         Scenario::new(
             "missing-instance",
-            "The primary is deleted; RDS says so itself, and the replica of another region is promoted",
+            "The primary is deleted; RDS says so itself, and an operator promotes the replica of another region",
             13,
         )
         .in_world(world::replica_in_another_region)
@@ -77,9 +77,18 @@ fn outages() -> Vec<Scenario> {
             "Somebody deletes the primary",
             [lag_climbs(), World(|world| world.console_delete(PRIMARY))],
         )
-        .moral("Only DBInstanceNotFound means missing, and `missing` promotes only where PROMOTE_ON says so.")
+        .at(
+            (4, 30),
+            "An operator looks at the replica's last position, and accepts what is lost",
+            [Order(
+                r#"{"action":"failover","reason":"the last position is known","promote":true,"allow_data_loss":true}"#,
+            )],
+        )
+        .moral(
+            "RDS terminates the replication of a PostgreSQL replica in another region with its source: how far it had come is for a person to find out.",
+        )
         .expect([
-            Reason("replica-fit-to-promote"),
+            Reason("lag-unknown"),
             Actions(&[TO_SECONDARY, PROMOTE]),
             Promotions(1),
             EndsOn(REPLICA),
@@ -87,7 +96,7 @@ fn outages() -> Vec<Scenario> {
         ]),
         Scenario::new(
             "renamed-primary",
-            "The primary is renamed: its old name is not found, but the replica follows it still",
+            "The primary is renamed: its old name is not found, and no traffic moves",
             8,
         )
         .with("PROMOTE_REPLICA", "true")
@@ -99,8 +108,8 @@ fn outages() -> Vec<Scenario> {
                 world.console_rename(PRIMARY, "orders-primary-old");
             })],
         )
-        .moral("The replica replicates from another name than the configured one: it is not this primary's.")
-        .expect([Reason("replica-not-fit"), NothingChanged, DnsNeverMoved]),
+        .moral("A rename leaves no event of a deletion, and the replica names another source: nothing shows an outage.")
+        .expect([Reason("primary-not-found"), NothingChanged, DnsNeverMoved]),
         Scenario::new(
             "both-down",
             "The primary and the replica are down together: there is nowhere safe to send traffic",
