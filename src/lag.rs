@@ -73,7 +73,7 @@ pub fn lag(samples: &[Sample], detected: Timestamp, now: Timestamp) -> Result<La
             if !usable(&last)
                 // Its minute may have ended after the outage began.
                 && last.at + PERIOD > outage
-                && last.at.duration_since(one_before.at) <= 2 * PERIOD =>
+                && last.at.duration_since(one_before.at) < 2 * PERIOD =>
         {
             Some(one_before).filter(usable)
         }

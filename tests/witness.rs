@@ -63,7 +63,8 @@ async fn a_deletion_of_long_ago_or_of_another_category_is_no_witness() {
         RdsEvent::new("orders-other", "RDS-EVENT-0003"),
     ] {
         let mut w = world();
-        w.console_delete(PRIMARY);
+        // The identifier was never that of an instance.
+        w.console_rename(PRIMARY, "orders-elsewhere");
         w.push_event(event.clone());
         let rig = Rig::new(w, &[ALONE]);
         tick_stays(&rig, "primary-not-found").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_route53::config::retry::RetryConfig;
 use jiff::Timestamp;
 
-use super::tags::{Announced, Announcement, HELD_UP};
+use super::tags::{Announced, Announcement};
 use super::{Actor, Outcome, Switch, WriteOutcome};
 use crate::aws::{Patience, patiently};
 use crate::clock::reserve;
@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// After its change an order waits this long before it looks at its claim: a tick's announcement that was under way
 /// has landed by then.
 const CLAIM_SETTLES: Duration = Duration::from_secs(2);
+
+/// A confirmation that is held up looks at the tag so often: another incident takes longer.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Where traffic is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +89,10 @@ impl Actor<'_> {
             Updated::Ours => {
                 self.confirm_change(to, memory, announced).await.map(|switch| Outcome::Made(Box::new(switch)))
             }
-            Updated::Others => Ok(Outcome::MadeByAnother),
+            Updated::Others => {
+                self.confirm_for_another(to.tag(), version).await;
+                Ok(Outcome::MadeByAnother)
+            }
             Updated::Superseded => Ok(Outcome::Superseded),
         }
     }
@@ -174,7 +180,7 @@ impl Actor<'_> {
     /// Why it could not be written.
     pub async fn confirm(&self, tag: Tag, made: &Move) -> Result<(), ReadFailure> {
         let confirmed = [(tag, Some(made.confirmed().to_string()))];
-        let begun = self.clock.elapsed();
+        let mut looked = self.clock.elapsed();
         let mut patience = Patience::default();
         let mut lost = 0;
         loop {
@@ -188,8 +194,11 @@ impl Actor<'_> {
                 return Err(why);
             }
             // Held up for so long, it must not cover what was announced meanwhile.
-            if self.clock.elapsed() - begun > HELD_UP && self.is_superseded(tag, made).await? {
-                return Ok(());
+            if self.clock.elapsed() - looked > LOOK_AGAIN {
+                looked = self.clock.elapsed();
+                if self.is_superseded(tag, made).await? {
+                    return Ok(());
+                }
             }
         }
     }
@@ -199,6 +208,18 @@ impl Actor<'_> {
         let tags = self.observer.read_tags().await?;
         let present = tags.get(tag.key()).and_then(|value| value.parse::<Move>().ok());
         Ok(present.is_some_and(|present| present.version > made.version || present == made.confirmed()))
+    }
+
+    /// Confirms a change that another invocation made: this one's announcement may have covered the confirmation.
+    async fn confirm_for_another(&self, tag: Tag, version: i64) {
+        let Ok(tags) = self.observer.read_tags().await else { return };
+        let claim = tags.get(tag.key()).and_then(|value| value.parse::<Move>().ok());
+        let open = claim.filter(|claim| claim.version == version && claim.until.is_some());
+        if let Some(claim) = open
+            && let Err(why) = self.confirm(tag, &claim).await
+        {
+            tracing::warn!(%why, "an announcement could not be confirmed; a tick within 15 minutes does that");
+        }
     }
 
     /// Looks at an order's claim once more, and writes it again where another announcement of the same change landed

@@ -15,7 +15,7 @@ use crate::model::{Cause, ReadFailure};
 use crate::observe::out_of_time;
 
 /// An announcement that was held up for longer is looked at anew before it is sent.
-pub(super) const HELD_UP: Duration = Duration::from_secs(1);
+const HELD_UP: Duration = Duration::from_secs(1);
 
 /// How often an invocation sends an announcement that finds no answer.
 const ATTEMPTS: u32 = 3;

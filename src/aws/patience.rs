@@ -12,13 +12,15 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure_of;
-use crate::clock::Clock;
+use crate::clock::{Clock, reserve};
 use crate::model::Cause;
 
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(200);
-/// The longest: a bucket that gets ten tokens per second has some by then.
-const LONGEST: Duration = Duration::from_secs(3);
+/// The longest before a change: whoever waits longer is overtaken by those that came later.
+const LONGEST: Duration = Duration::from_secs(1);
+/// The longest after a change: it leaves the requests of the account to those that have not changed anything yet.
+const LONGEST_AFTER: Duration = Duration::from_secs(4);
 /// Without a deadline, as under `cargo lambda watch`: Lambda's longest invocation.
 const GIVE_UP: Duration = Duration::from_secs(900);
 
@@ -38,7 +40,8 @@ impl Patience {
     /// Waits before the next attempt; `false`, at once, where that would not leave `reserve` before the deadline.
     pub async fn wait(&mut self, clock: &Clock, reserve: Duration) -> bool {
         let pause = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
-        self.next = (self.next * 2).min(LONGEST);
+        let longest = if reserve > reserve::CONFIRM { LONGEST } else { LONGEST_AFTER };
+        self.next = (self.next * 2).min(longest);
         if !clock.allows(pause + reserve) || clock.elapsed() > GIVE_UP {
             return false;
         }

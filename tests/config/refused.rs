@@ -133,7 +133,6 @@ fn settings_that_contradict_each_other_are_named_together() {
         (&[REPLICA, ("FENCE_PRIMARY", "stop")], &["FENCE_PRIMARY", "PROMOTE_REPLICA"]),
         (&[("PROMOTE_ON", "failed,available")], &["PROMOTE_ON", "`available`", "healthy"]),
         (&[("PROMOTE_ON", "rebooting")], &["PROMOTE_ON", "`rebooting`", "hold"]),
-        (&[("PROMOTE_ON", "never-heard-of")], &["PROMOTE_ON", "`never-heard-of`", "STATUS_OVERRIDES"]),
         (
             &[("PROMOTE_ON", "storage-full"), ("STATUS_OVERRIDES", "storage-full=hold")],
             &["PROMOTE_ON", "`storage-full`", "hold"],

@@ -223,7 +223,12 @@ async fn a_promotion_without_a_fence_is_a_warning() {
 
 #[tokio::test(start_paused = true)]
 async fn where_promotion_is_on_what_would_refuse_it_is_a_failure() {
-    let far_behind = || changed(|w| w.set_replica_lag(REPLICA, Some(600.0)));
+    let far_behind = || {
+        changed(|w| {
+            w.set_replica_lag(REPLICA, None);
+            w.set_replica_lag(REPLICA, Some(600.0));
+        })
+    };
     assert_eq!(level(&check(far_behind()).await, "replica-lag"), Level::Warn);
     let promotes = [("PROMOTE_REPLICA", "true")];
     assert_eq!(level(&check_with(far_behind(), &promotes).await, "replica-lag"), Level::Fail);

@@ -125,7 +125,7 @@ async fn guarded() -> Rig {
 async fn step_1_the_status_shows_the_promotion_and_the_old_primary_gets_no_traffic() {
     let rig = after_a_promotion().await;
     let report = order(&rig, json!({"action": "status"})).await;
-    assert_eq!((report.reason, report.replica.unwrap().role), ("replica-promoted", "promoted"));
+    assert_eq!((report.reason, report.replica.unwrap().role), ("old-primary-available", "promoted"));
     for _ in 0..30 {
         assert_eq!(tick(&rig).await.actions, []);
         assert_eq!(traffic(&rig), REPLICA);
@@ -139,7 +139,7 @@ async fn clients_stay_on_the_promoted_instance_through_every_step() {
     rebuild(&rig).await;
     assert_eq!(traffic(&rig), REPLICA);
     point(&rig, ResourceRecordSetFailover::Primary, REPLICA).await;
-    assert_eq!((traffic(&rig), tick(&rig).await.reason), (REPLICA.to_owned(), "replica-promoted"));
+    assert_eq!((traffic(&rig), tick(&rig).await.reason), (REPLICA.to_owned(), "old-primary-available"));
     let rig = rig.redeployed(SWAPPED);
     // The function waits for the operator however long it takes.
     for _ in 0..30 {
@@ -158,6 +158,9 @@ async fn step_8_check_is_ready_after_the_last_step_and_not_before() {
     let rig = swapped().await;
     assert_eq!(order(&rig, json!({"action": "check"})).await.ready, Some(false));
     let rig = guarded().await;
+    // Within the cooldown no tick fails over.
+    assert_eq!(order(&rig, json!({"action": "check"})).await.ready, Some(false));
+    rig.wait(Duration::from_secs(601)).await;
     let report = order(&rig, json!({"action": "check"})).await;
     assert_eq!(report.ready, Some(true), "{:#?}", report.findings);
 }
