@@ -176,10 +176,11 @@ pub fn crash_at(rig: &Rig, call: u64, after: bool) {
 /// One tick whose execution environment dies as its next call of this operation has been carried out.
 pub async fn tick_dies_after(rig: &Rig, operation: &'static str) {
     let (carried_out, died) = tokio::sync::oneshot::channel::<()>();
-    let mut world = rig.emulator.world();
-    world.faults.once(operation, emulator::Fault::AppliedThenHang);
-    world.on_next(operation, |_| drop(carried_out));
-    drop(world);
+    {
+        let mut world = rig.emulator.world();
+        world.faults.once(operation, emulator::Fault::AppliedThenHang);
+        world.on_next(operation, |_| drop(carried_out));
+    }
     tokio::select! {
         result = rig.tick() => panic!("{operation} was not called: {result:?}"),
         _ = died => {}

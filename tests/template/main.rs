@@ -25,7 +25,7 @@ fn every_variable_of_the_function_is_set_and_no_unknown_one() {
 }
 
 /// The parameter that a variable is made of, where it is one parameter.
-fn parameter_of<'t>(value: &'t Value) -> Option<&'t str> {
+fn parameter_of(value: &Value) -> Option<&str> {
     // What needs RDS is left out where the primary is not in RDS.
     if value["Fn::If"][0] == "PrimaryInRds" {
         assert_eq!(value["Fn::If"][2], "", "an empty variable counts as unset");

@@ -1,4 +1,5 @@
 //! The drill: what its first command promises to whoever tries it.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

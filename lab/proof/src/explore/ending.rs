@@ -118,7 +118,16 @@ impl Story {
                     story.cleared.extend(removed.map(|(_, named, _)| (named, named <= version)));
                 }
                 Change::PromotionAccepted { .. } => story.accepted += 1,
-                _ => {}
+                Change::TagRemoved { .. }
+                | Change::Status { .. }
+                | Change::Promoted { .. }
+                | Change::InstanceCreated { .. }
+                | Change::InstanceDeleted { .. }
+                | Change::InstanceModified { .. }
+                | Change::Renamed { .. }
+                | Change::RecordSet { .. }
+                | Change::RecordDeleted { .. }
+                | Change::Published { .. } => {}
             }
         }
         story
