@@ -264,7 +264,8 @@ def main():
         ("a failover makes 8 calls of Route 53", moved[False][1] == 8),
         ("with a promotion 13", moved[True][1] == 13),
     ]
-    if first:
+    # A few runs at a share of a processor are too few to judge by.
+    if first and not arguments.quick:
         targets.append(("TLS costs the first call at most 25 ms", tls - plain <= 0.025 * arguments.noise))
     print()
     for target, met in targets:

@@ -82,11 +82,14 @@ class TlsRelay:
 
     def __init__(self, port, folder):
         self._port, self.ca = port, pathlib.Path(folder) / "ca.pem"
-        key = pathlib.Path(folder) / "key.pem"
+        key, config = pathlib.Path(folder) / "key.pem", pathlib.Path(folder) / "openssl.cnf"
+        # A certificate of a server, which OpenSSL's own default does not make.
+        config.write_text("[req]\ndistinguished_name=name\nx509_extensions=server\n[name]\n[server]\n"
+                          "basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:localhost\n")
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-keyout", key, "-out", self.ca, "-days", "2", "-subj", "/CN=localhost",
-             "-addext", "subjectAltName=DNS:localhost"],
+            ["openssl", "req", "-x509", "-config", config, "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", self.ca, "-days", "2",
+             "-subj", "/CN=localhost"],
             check=True, capture_output=True,
         )
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
