@@ -111,7 +111,11 @@ impl Actor<'_> {
         why: &ReadFailure,
     ) -> Result<Outcome, Failure> {
         match self.observer.instance(replica).await {
-            Reading::Known(instance) if instance.source.is_none() => Ok(Outcome::Superseded),
+            Reading::Known(instance) if instance.source.is_none() => {
+                // On its own already, and not through this request: the tag must not say so.
+                self.take_back(sent).await;
+                Ok(Outcome::Superseded)
+            }
             // Perhaps a promotion that another invocation sent is under way, which does not show at once: to forget it
             // could route to a stale primary.
             Reading::Known(instance) if matches!(instance.status, Status::Available | Status::Modifying) => {
@@ -130,14 +134,19 @@ impl Actor<'_> {
 
     /// A definite refusal: the tag goes, as nothing was sent.
     async fn refused(&self, replica: &InstanceRef, sent: &Sent, why: &ReadFailure) -> Failure {
+        let removed = self.take_back(sent).await;
+        let note =
+            if removed { "" } else { "; the tag failover:promoted stays, and is void in five minutes" };
+        Failure::new(Kind::PromotionRefused, format!("RDS refused to promote {replica}: {why}{note}"))
+    }
+
+    /// Removes the announcement of a promotion that was certainly not made, where it is still this invocation's.
+    async fn take_back(&self, sent: &Sent) -> bool {
         let ours = match self.observer.read_memory().await {
             Evidence::Read(memory) => memory.promoted.as_ref() == Some(sent),
             Evidence::NotRead | Evidence::Unreadable(_) => false,
         };
-        let removed = ours && self.write(&[(Tag::Promoted, None)], reserve::CONFIRM).await.is_ok();
-        let note =
-            if removed { "" } else { "; the tag failover:promoted stays, and is void in five minutes" };
-        Failure::new(Kind::PromotionRefused, format!("RDS refused to promote {replica}: {why}{note}"))
+        ours && self.write(&[(Tag::Promoted, None)], reserve::CONFIRM).await.is_ok()
     }
 
     async fn send_promotion(&self, replica: &InstanceRef) -> WriteOutcome {
