@@ -3,7 +3,7 @@
 use crate::clock::{Clock, reserve};
 use crate::config::{self, Config, Mode};
 use crate::diagnosis::Diagnosis;
-use crate::model::{CheckState, Evidence, Observation, Reading};
+use crate::model::{Evidence, Observation};
 use crate::observe::Observer;
 use crate::policy::{Endpoint, Pair, Primary};
 pub use crate::report::{Finding, Level};
@@ -198,9 +198,4 @@ fn settings(findings: &mut Findings, config: &Config) {
         format!("MODE is {}", config.mode.as_str()),
         "set MODE=act when you trust what it reports: until then it changes nothing",
     );
-}
-
-/// Whether the check is one that an outage now would be routed away with.
-fn is_normal(reading: &Reading<crate::model::HealthCheck>) -> bool {
-    reading.known().is_some_and(|check| check.state == CheckState::Normal)
 }

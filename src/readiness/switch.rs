@@ -1,6 +1,6 @@
 //! The health check and its tags: can traffic be moved, and would a tick move it now?
 
-use super::{Findings, Level, is_normal};
+use super::{Findings, Level};
 use crate::clock::Clock;
 use crate::decide::{Case, Order, Streak};
 use crate::diagnosis::Diagnosis;
@@ -68,7 +68,7 @@ fn health_check(findings: &mut Findings, seen: &Observation) {
     };
     findings.test(
         "health-check-normal",
-        is_normal(&seen.check),
+        check.state == CheckState::Normal,
         Level::Fail,
         format!("the health check is {}", check.state.as_str()),
         fix,
