@@ -17,6 +17,8 @@ step_system() {
 
 step_tools() {
   python3 -m venv target/ci-venv
+  # The shell remembers where it found python3; from here on it is the one with the tools.
+  hash -r
   target/ci-venv/bin/pip install --quiet --requirement .ci/requirements.txt
   # Built without optimisation: they run for seconds.
   cargo install --quiet --locked --debug --root target/ci-tools \
