@@ -62,6 +62,12 @@ pub fn facts(case: &Case<'_>) -> String {
     if let Evidence::Read(Some(open)) = case.seen.connections {
         facts.push(format!("{open:.0} connection(s) to the old primary are open"));
     }
+    if explain::fence_is_awaited(case) {
+        facts.push(
+            "RDS was asked to stop the old primary and still calls it available: it may take writes"
+                .to_owned(),
+        );
+    }
     if let Reading::Known(check) = check
         && matches!(case.order, Order::Failover { promote: false, .. })
         && check.state == CheckState::ForcedUnhealthy

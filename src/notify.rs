@@ -9,7 +9,7 @@ use crate::account::Account;
 use crate::aws::{Aws, failure_of};
 use crate::clock::Clock;
 use crate::config::{Config, Topic};
-use crate::decide::{Command, Effect, Next};
+use crate::decide::{Command, Effect, Next, explain};
 use crate::error::Failure;
 use crate::text::{cut, folded};
 
@@ -71,7 +71,7 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
         && !account.reads_only
     {
         let refused = rule.effect == (Effect::Stay { notify: true })
-            || (rule.effect.refuses() && case.is_refused_order());
+            || (rule.effect.refuses() && explain::is_refused_order(case));
         if refused {
             notes.push(Note {
                 what: "no change was made".to_owned(),

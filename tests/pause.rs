@@ -52,3 +52,33 @@ async fn a_pause_can_be_lifted_though_another_tag_makes_no_sense() {
     obeyed(&rig, json!({"action": "resume"}), "resumed", &[Resume]).await;
     assert_eq!(tag(&rig, "pause"), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_arrives_before_the_last_look_at_the_tags_holds_the_flags() {
+    for confirmations in ["1", "3"] {
+        let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", confirmations)]);
+        let pause = |w: &mut emulator::World| {
+            w.console_set_tag(CHECK, "failover:pause", "until=forever reason=maintenance");
+        };
+        // The last look of several observations is the second one.
+        rig.emulator.world().on_next("ListTagsForResource", move |w| {
+            if confirmations == "1" { pause(w) } else { w.on_next("ListTagsForResource", pause) }
+        });
+        let report = rig.tick().await.unwrap();
+        assert_eq!((report.decision, report.reason), ("stay", "paused"), "{confirmations}");
+        assert_eq!(count(&rig, "UpdateHealthCheck"), 0);
+        assert_eq!(tag(&rig, "routed"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_arrives_with_the_announcement_still_stops_the_promotion() {
+    let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+    rig.emulator.world().on_next("ChangeTagsForResource", |w| {
+        w.console_set_tag(CHECK, "failover:pause", "until=forever reason=maintenance");
+    });
+    let report = rig.tick().await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
+    assert_eq!(count(&rig, "PromoteReadReplica"), 0);
+    tick_stays(&rig, "paused").await;
+}

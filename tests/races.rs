@@ -310,36 +310,6 @@ async fn a_promotion_at_the_console_in_the_midst_of_a_recovery_keeps_traffic_whe
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_that_arrives_before_the_last_look_at_the_tags_holds_the_flags() {
-    for confirmations in ["1", "3"] {
-        let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", confirmations)]);
-        let pause = |w: &mut emulator::World| {
-            w.console_set_tag(CHECK, "failover:pause", "until=forever reason=maintenance");
-        };
-        // The last look of several observations is the second one.
-        rig.emulator.world().on_next("ListTagsForResource", move |w| {
-            if confirmations == "1" { pause(w) } else { w.on_next("ListTagsForResource", pause) }
-        });
-        let report = rig.tick().await.unwrap();
-        assert_eq!((report.decision, report.reason), ("stay", "paused"), "{confirmations}");
-        assert_eq!(count(&rig, "UpdateHealthCheck"), 0);
-        assert_eq!(tag(&rig, "routed"), None);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pause_that_arrives_with_the_announcement_still_stops_the_promotion() {
-    let rig = Rig::new(world_with("failed"), &[PROMOTE]);
-    rig.emulator.world().on_next("ChangeTagsForResource", |w| {
-        w.console_set_tag(CHECK, "failover:pause", "until=forever reason=maintenance");
-    });
-    let report = rig.tick().await.unwrap();
-    assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
-    assert_eq!(count(&rig, "PromoteReadReplica"), 0);
-    tick_stays(&rig, "paused").await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_primary_that_recovers_just_before_the_promotion_is_not_abandoned() {
     let rig = failed_over("failed", &[PROMOTE]).await;
     // The decision is at hand; the last look sees the primary healthy again.

@@ -383,15 +383,6 @@ impl<'a> Case<'a> {
         }))
     }
 
-    /// Whether this is an order for a change that is not made already.
-    pub fn is_refused_order(&self) -> bool {
-        match self.order {
-            Order::Tick => false,
-            Order::Failover { promote, .. } => promote || !self.state(CheckState::ForcedUnhealthy),
-            Order::Failback { .. } => !self.state(CheckState::Normal),
-        }
-    }
-
     /// Whether a tick that changed nothing may go on watching: traffic is on the primary, and nothing is wrong with
     /// it that a look could not show to be over.
     pub fn may_watch(&self) -> bool {

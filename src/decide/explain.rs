@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Case, Code, Decision, Section, decide};
+use super::{Case, Code, Decision, Order, Section, decide};
 use crate::model::CheckState;
 
 /// A row that was considered, and whether it applies.
@@ -84,6 +84,20 @@ pub fn force_would_help(case: &Case<'_>) -> Option<&'static str> {
         (Decision::Apply(_), Decision::Read(_)) => Some("`force` overrides this rule"),
         (Decision::Apply(_) | Decision::Read(_), Decision::Apply(_) | Decision::Read(_)) => None,
     }
+}
+
+/// Whether this is an order for a change that is not made already.
+pub fn is_refused_order(case: &Case<'_>) -> bool {
+    match case.order {
+        Order::Tick => false,
+        Order::Failover { promote, .. } => promote || !case.state(CheckState::ForcedUnhealthy),
+        Order::Failback { .. } => !case.state(CheckState::Normal),
+    }
+}
+
+/// Whether RDS calls the old primary `available` although its stop was requested.
+pub fn fence_is_awaited(case: &Case<'_>) -> bool {
+    case.old_primary_is_available() == Ok(true) && case.fence_is_under_way() == Ok(true)
 }
 
 /// Whether `code` is one at which a failover was wanted and refused.

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use rds_route53_failover::decide::explain::{
-    Applies, considered, force_would_help, metric_takes_over, overridden,
+    Applies, considered, force_would_help, is_refused_order, metric_takes_over, overridden,
 };
 use rds_route53_failover::decide::{Code, Order, Section};
 use rds_route53_failover::memory::By;
@@ -54,7 +54,7 @@ fn a_refused_order_says_whether_force_would_help() {
 
 #[test]
 fn only_an_order_for_a_change_that_is_not_made_yet_can_be_refused() {
-    let refused = |scene: Scene| scene.case().is_refused_order();
+    let refused = |scene: Scene| is_refused_order(&scene.case());
     assert!(!refused(Scene::steady()));
     assert!(!refused(Scene::steady().order(FAILBACK)));
     assert!(refused(Scene::steady().order(FAILOVER)));

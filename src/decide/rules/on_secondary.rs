@@ -96,7 +96,9 @@ pub(super) const RULES: &[Rule] = &[
         when: "a promotion was sent, and RDS does not show its end",
         effect: STAY,
         message: "Promotion of the replica was requested: traffic stays on it",
-        next: Next::NOTHING,
+        next: Next::words(
+            "Wait for it to finish. If the replica is still an `available` replica after five minutes, nothing came of it: request the promotion again.",
+        ),
         applies: |c| Ok(c.role()? == Some(Role::Promoting)),
     },
     Rule {
