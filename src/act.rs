@@ -34,7 +34,7 @@ mod promotion;
 mod switch;
 mod tags;
 
-pub use switch::Direction;
+pub use switch::{CLAIM_SETTLES, Direction};
 
 /// What became of a change.
 #[derive(Debug)]

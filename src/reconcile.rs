@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::account::{Account, Last, Made, Step};
-use crate::act::{Actor, Direction, Outcome, Switch};
+use crate::act::{Actor, CLAIM_SETTLES, Direction, Outcome, Switch};
 use crate::clock::{Clock, reserve};
 use crate::config::Mode;
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::decide::{After, Case, Decision, Effect, Order, Rule, Streak, decide, 
 use crate::diagnosis::Diagnosis;
 use crate::error::{Failure, Kind};
 use crate::facts;
-use crate::memory::{Move, Tag};
+use crate::memory::{By, Move, Tag};
 use crate::model::{Change, Evidence, Need, Observation, Reading};
 use crate::observe::Observer;
 use crate::status::Health;
@@ -30,6 +30,9 @@ const WATCH_UNTIL: Duration = Duration::from_secs(55);
 
 /// RDS takes a dozen requests a second of a whole account and region: so often a watch asks it, at most.
 const RDS_PERIOD: Duration = Duration::from_secs(5);
+
+/// Whoever finds the announcement of another invocation's failover looks again so much later, before it counts.
+const CLAIM_SETTLED: Duration = CLAIM_SETTLES.saturating_add(Duration::from_secs(1));
 
 /// What is to be done.
 enum Proposal {
@@ -147,8 +150,10 @@ impl<'a> Reconciler<'a> {
                 }
                 Outcome::MadeByAnother => {
                     self.leave(rule, "; another invocation does it");
-                    // A tick leaves the rest to whoever made the change, or to the next tick: its own announcement may
-                    // have covered an operator's claim. A promotion that an operator asked for is nobody else's.
+                    // This invocation's announcement may have covered the confirmation.
+                    self.read(Need::Switch).await;
+                    // A tick leaves the rest to whoever made the change, or to the next tick. A promotion that an
+                    // operator asked for is nobody else's.
                     let goes_on = change == Change::RouteToSecondary
                         && !self.order.is_tick()
                         && self.case().promotion_may_follow();
@@ -156,7 +161,6 @@ impl<'a> Reconciler<'a> {
                         return self.settle(rule, None);
                     }
                     self.look_again().await;
-                    self.read(Need::Switch).await;
                 }
                 Outcome::Superseded => {
                     races += 1;
@@ -305,27 +309,33 @@ impl<'a> Reconciler<'a> {
 
     async fn read(&mut self, need: Need) {
         self.observer.read(need, &mut self.seen).await;
-        if matches!(need, Need::Memory | Need::Switch) {
-            self.confirm_what_was_made().await;
+        if self.context.config.mode == Mode::Observe || !matches!(need, Need::Memory | Need::Switch) {
+            return;
         }
+        // A tick's announcement may have landed on an operator's claim, which that request restores by then.
+        let perhaps_an_operators =
+            self.unconfirmed().is_some_and(|(tag, made)| tag == Tag::Routed && made.by == By::Auto);
+        if perhaps_an_operators && self.clock.allows(CLAIM_SETTLED + reserve::LOOK) {
+            tokio::time::sleep(CLAIM_SETTLED).await;
+            self.observer.read(Need::Switch, &mut self.seen).await;
+        }
+        self.confirm_what_was_made().await;
+    }
+
+    /// The announcement of a change that is seen made.
+    fn unconfirmed(&self) -> Option<(Tag, &Move)> {
+        self.seen.check.known()?.unconfirmed(self.seen.memory.read()?, self.clock.now())
     }
 
     /// Confirms the announcement of a change that is seen made: the invocation that made it may have died. A note, no
     /// change; so it is written while paused, too.
     async fn confirm_what_was_made(&mut self) {
-        if self.context.config.mode == Mode::Observe {
-            return;
-        }
-        let (Reading::Known(check), Evidence::Read(memory)) = (&self.seen.check, &mut self.seen.memory)
-        else {
-            return;
-        };
-        let open = check.unconfirmed(memory, self.clock.now()).map(|(tag, made)| (tag, made.confirmed()));
-        let Some((tag, made)) = open else { return };
-        match self.actor.confirm(tag, &made).await {
-            Ok(()) if tag == Tag::Routed => memory.routed = Some(made),
-            Ok(()) => memory.returned = Some(made),
-            Err(why) => {
+        let Some((tag, made)) = self.unconfirmed().map(|(tag, made)| (tag, made.confirmed())) else { return };
+        match (self.actor.confirm(tag, &made).await, &mut self.seen.memory) {
+            (Ok(()), Evidence::Read(memory)) if tag == Tag::Routed => memory.routed = Some(made),
+            (Ok(()), Evidence::Read(memory)) => memory.returned = Some(made),
+            (Ok(()), _) => {}
+            (Err(why), _) => {
                 tracing::warn!(%why, "an announcement could not be confirmed; the next tick tries again")
             }
         }

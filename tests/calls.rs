@@ -108,7 +108,7 @@ async fn a_throttle_that_lasts_ends_before_the_deadline_with_a_typed_error() {
 
 /// Throttles announcements for about this many attempts.
 fn hold_up(rig: &Rig) {
-    rig.emulator.world().faults.times(6, "ChangeTagsForResource", Fault::Throttle);
+    rig.emulator.world().faults.times(8, "ChangeTagsForResource", Fault::Throttle);
 }
 
 #[tokio::test(start_paused = true)]

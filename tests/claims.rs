@@ -5,8 +5,9 @@ mod common;
 
 use common::*;
 use emulator::Fault;
+use jiff::SignedDuration;
 use proof::rig::{CHECK, PRIMARY, Rig};
-use rds_route53_failover::model::Change::{RouteToPrimary, RouteToSecondary};
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToPrimary, RouteToSecondary};
 use serde_json::json;
 
 /// A rig whose invocation died just after the flags were set: moved, announced and not confirmed.
@@ -139,4 +140,39 @@ async fn an_announced_return_that_was_made_cools_down_though_its_invocation_died
     assert!(!tag(&rig, "returned").unwrap().contains("until="), "confirmed");
     rig.wait(seconds(610)).await;
     tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_failover_is_not_promoted_behind_while_a_ticks_announcement_covers_its_claim() {
+    let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+    rig.emulator.world().console_set_flags(CHECK, true, true);
+    let claim = |by: &str| {
+        let until = rig.time.now() + SignedDuration::from_mins(15);
+        format!("version=2 by={by} at={} until={until} reason=primary-unhealthy", rig.time.now())
+    };
+    let (covered, restored) = (claim("auto"), claim("operator"));
+    rig.emulator.world().console_set_tag(CHECK, "failover:routed", &covered);
+    rig.emulator.world().on_next("ListTagsForResource", move |w| {
+        w.on_next("ListTagsForResource", move |w| w.console_set_tag(CHECK, "failover:routed", &restored));
+    });
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.decision, report.reason), ("stay", "forced-by-operator"), "{}", report.message);
+    assert_eq!(count(&rig, "PromoteReadReplica"), 0);
+    assert!(tag(&rig, "routed").unwrap().contains("by=operator"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticks_announcement_that_lands_on_a_requests_claim_does_not_stop_the_requested_promotion() {
+    let rig = Rig::new(world_with("failed"), &[]);
+    // The request's third write of tags announces the promotion, once its failover is confirmed.
+    let (at, until) = (rig.time.now(), rig.time.now() + SignedDuration::from_mins(15));
+    rig.emulator.world().on_next("GetMetricStatistics", move |w| {
+        w.on_next("ChangeTagsForResource", move |w| {
+            let late = format!("version=2 by=auto at={at} until={until} reason=primary-unhealthy");
+            w.console_set_tag(CHECK, "failover:routed", &late);
+        });
+    });
+    let report = rig.invoke(failover(json!({"promote": true}))).await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary, PromoteReplica], "{}", report.message);
+    assert!(tag(&rig, "routed").unwrap().contains("by=operator"));
 }

@@ -39,7 +39,7 @@ impl Actor<'_> {
             Announced::Yes => {}
             Announced::HeldUp => return Ok(Outcome::HeldUp),
         }
-        let memory = match self.last_look(check, memory, &sent).await? {
+        let memory = match self.last_look(check, memory, &sent, by).await? {
             LastLook::Clear(memory) => *memory,
             LastLook::Disturbed => return Ok(Outcome::Superseded),
             LastLook::SentByAnother => return Ok(Outcome::MadeByAnother),
@@ -69,6 +69,7 @@ impl Actor<'_> {
         check: &HealthCheck,
         remembered: &Memory,
         sent: &Sent,
+        by: By,
     ) -> Result<LastLook, Failure> {
         let (tags, now) = tokio::join!(self.observer.read_tags(), self.observer.health_check());
         let not_sent = |why: &ReadFailure| {
@@ -85,11 +86,16 @@ impl Actor<'_> {
         };
         let owner = |memory: &Memory| memory.routed_by(check.version, self.clock.now());
         let adopts = owner(remembered).is_none();
+        let another_owner = match by {
+            By::Auto => owner(&memory) != owner(remembered),
+            // A tick's announcement that landed on the request's claim does not stop the request.
+            By::Operator => owner(&memory).is_none(),
+        };
         // Another version or another owner, a pause or a failback: not another text of the same announcement.
         let disturbed = (now.version, now.state) != (check.version, check.state)
             || memory.pause != remembered.pause
             || memory.returned != remembered.returned
-            || (!adopts && owner(&memory) != owner(remembered));
+            || (!adopts && another_owner);
         if disturbed {
             return Ok(LastLook::Disturbed);
         }

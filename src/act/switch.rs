@@ -19,7 +19,7 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 /// After its change an order waits this long before it looks at its claim: a tick's announcement that was under way
 /// has landed by then.
-const CLAIM_SETTLES: Duration = Duration::from_secs(2);
+pub const CLAIM_SETTLES: Duration = Duration::from_secs(2);
 
 /// A confirmation that is held up looks at the tag so often: another incident takes longer.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -89,10 +89,7 @@ impl Actor<'_> {
             Updated::Ours => {
                 self.confirm_change(to, memory, announced).await.map(|switch| Outcome::Made(Box::new(switch)))
             }
-            Updated::Others => {
-                self.confirm_for_another(to.tag(), version).await;
-                Ok(Outcome::MadeByAnother)
-            }
+            Updated::Others => Ok(Outcome::MadeByAnother),
             Updated::Superseded => Ok(Outcome::Superseded),
         }
     }
@@ -208,18 +205,6 @@ impl Actor<'_> {
         let tags = self.observer.read_tags().await?;
         let present = tags.get(tag.key()).and_then(|value| value.parse::<Move>().ok());
         Ok(present.is_some_and(|present| present.version > made.version || present == made.confirmed()))
-    }
-
-    /// Confirms a change that another invocation made: this one's announcement may have covered the confirmation.
-    async fn confirm_for_another(&self, tag: Tag, version: i64) {
-        let Ok(tags) = self.observer.read_tags().await else { return };
-        let claim = tags.get(tag.key()).and_then(|value| value.parse::<Move>().ok());
-        let open = claim.filter(|claim| claim.version == version && claim.until.is_some());
-        if let Some(claim) = open
-            && let Err(why) = self.confirm(tag, &claim).await
-        {
-            tracing::warn!(%why, "an announcement could not be confirmed; a tick within 15 minutes does that");
-        }
     }
 
     /// Looks at an order's claim once more, and writes it again where another announcement of the same change landed

@@ -16,9 +16,11 @@ use crate::clock::{Clock, reserve};
 use crate::model::Cause;
 
 /// The first pause.
-const FIRST: Duration = Duration::from_millis(200);
+const FIRST: Duration = Duration::from_millis(100);
 /// The longest before a change: whoever waits longer is overtaken by those that came later.
 const LONGEST: Duration = Duration::from_secs(1);
+/// The longest once the change is decided: what it rests on grows old, and to read it again takes more requests.
+const LONGEST_DECIDED: Duration = Duration::from_millis(400);
 /// The longest after a change: it leaves the requests of the account to those that have not changed anything yet.
 const LONGEST_AFTER: Duration = Duration::from_secs(4);
 /// Without a deadline, as under `cargo lambda watch`: Lambda's longest invocation.
@@ -40,7 +42,11 @@ impl Patience {
     /// Waits before the next attempt; `false`, at once, where that would not leave `reserve` before the deadline.
     pub async fn wait(&mut self, clock: &Clock, reserve: Duration) -> bool {
         let pause = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
-        let longest = if reserve > reserve::CONFIRM { LONGEST } else { LONGEST_AFTER };
+        let longest = match reserve {
+            reserve if reserve >= reserve::LOOK => LONGEST,
+            reserve if reserve >= reserve::CHANGE => LONGEST_DECIDED,
+            _ => LONGEST_AFTER,
+        };
         self.next = (self.next * 2).min(longest);
         if !clock.allows(pause + reserve) || clock.elapsed() > GIVE_UP {
             return false;

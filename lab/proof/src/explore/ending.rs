@@ -9,7 +9,7 @@ use rds_route53_failover::memory::{By, Memory, SENT_VOID_AFTER, Tag};
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::report::Report;
 
-use super::cases::{Asked, Case};
+use super::cases::{Asked, Case, Person};
 use crate::gate::Disturbance;
 use crate::invariants::SetBy;
 use crate::rig::{CHECK, PRIMARY, REPLICA, Rig};
@@ -204,7 +204,8 @@ impl Ending<'_> {
                 if memory.routed_at(present, now).is_some_and(|routed| routed.until.is_some()) {
                     return Err("the failover is announced and not confirmed".to_owned());
                 }
-                self.claimed_as_it_was(claimed, set_by, present, &story, cleared)?;
+                let routed = memory.routed.as_ref().map(|routed| routed.version);
+                self.claimed_as_it_was(claimed, set_by, (routed, present), &story, cleared)?;
                 let ours = claimed == Some(By::Auto);
                 if ours && !failed && !paused && !alone {
                     return Err("traffic was not returned to a healthy primary".to_owned());
@@ -215,7 +216,11 @@ impl Ending<'_> {
             }
         }
         let undisturbed = self.disturbed.is_none() && self.case.person.is_none();
-        if undisturbed && self.case.asked.contains(&Asked::Promotion) && story.accepted == 0 {
+        // Accepted: a tick announced it, and left it as the failover had become an operator's.
+        let left = set_by == SetBy::Auto
+            && memory.routed_by(present, now) == Some(By::Operator)
+            && memory.promoted.is_some();
+        if undisturbed && !left && self.case.asked.contains(&Asked::Promotion) && story.accepted == 0 {
             return Err("a requested promotion was not accepted".to_owned());
         }
         Ok(())
@@ -226,7 +231,7 @@ impl Ending<'_> {
         &self,
         claimed: Option<By>,
         set_by: SetBy,
-        present: i64,
+        (routed, present): (Option<i64>, i64),
         story: &Story,
         cleared: bool,
     ) -> Result<(), String> {
@@ -236,6 +241,8 @@ impl Ending<'_> {
                 Ok(())
             }
             (SetBy::Auto | SetBy::Operator, None) if cleared => Ok(()),
+            // Accepted: a confirmation that is slower than a person's change and a whole failover lands on its claim.
+            (SetBy::Auto, None) if self.flags_were_cleared_between(routed, present) => Ok(()),
             (SetBy::Auto | SetBy::Operator, None) => {
                 Err("the flags were set by the function, and nobody claims them".to_owned())
             }
@@ -250,6 +257,10 @@ impl Ending<'_> {
             (SetBy::Person, Some(_)) if self.rig.watch().claimed_by_accident(version) => Ok(()),
             (SetBy::Person, Some(by)) => Err(format!("a person's setting is claimed by {by:?}")),
         }
+    }
+
+    fn flags_were_cleared_between(&self, routed: Option<i64>, present: i64) -> bool {
+        self.case.person == Some(Person::ClearsFlags) && routed.is_some_and(|routed| routed < present)
     }
 
     fn an_order_was_disturbed(&self) -> bool {
