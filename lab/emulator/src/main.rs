@@ -30,7 +30,7 @@ flags                       the flags of the health check, as JSON
 flags DISABLED INVERTED     a person sets the flags, such as: flags true false
 failing true|false          what the health check itself finds
 tag KEY VALUE | untag KEY   a person sets or removes a tag
-lag SECONDS|none            ReplicaLag of the replica from now on
+lag SECONDS|none [INSTANCE] ReplicaLag of the replica from now on
 connections INSTANCE N|none DatabaseConnections of an instance from now on
 replication INSTANCE STATUS StatusInfos, such as: replication orders-replica terminated
 work                        with --agent: the next accepted request, as JSON, or null
@@ -199,8 +199,8 @@ healthy: {healthy}",
             world.console_remove_tag(CHECK, key);
             done()
         }
-        ["lag", lag] => {
-            world.set_replica_lag(REPLICA, lag.parse().ok());
+        ["lag", lag, id @ ..] => {
+            world.set_replica_lag(id.first().unwrap_or(&REPLICA), lag.parse().ok());
             done()
         }
         ["connections", id, connections] => {
