@@ -72,6 +72,27 @@ async fn a_primary_alias_is_followed_to_the_endpoint_and_to_another_one() {
     }
 }
 
+/// Resolvers keep the answer for as long as the record says that the alias leads to.
+#[tokio::test(start_paused = true)]
+async fn a_long_ttl_behind_an_alias_is_a_failure() {
+    let (primary, replica) = addresses();
+    for (to_primary, to_secondary, expected) in
+        [(60, 60, Level::Pass), (300, 5, Level::Fail), (5, 300, Level::Fail)]
+    {
+        let records = [
+            RecordSet::primary(RECORD, "", CHECK).alias_of("primary.orders.example", false),
+            RecordSet::secondary(RECORD, "").alias_of("replica.orders.example", false),
+            RecordSet { ttl: to_primary, ..RecordSet::cname("primary.orders.example", &primary) },
+            RecordSet { ttl: to_secondary, ..RecordSet::cname("replica.orders.example", &replica) },
+        ];
+        for more in [&[][..], &[("FAILOVER_DB_INSTANCE_IDENTIFIER", "")]] {
+            let w = changed(|w| w.add_zone("Z0OTHER", "orders.example", records.clone()));
+            let report = check_with(w, &[OTHER_ZONE, more].concat()).await;
+            assert_eq!(level(&report, "record-ttl"), expected, "{to_primary} {to_secondary} {more:?}");
+        }
+    }
+}
+
 /// What is found of a primary record whose composite check goes over ours and another one, of which so many must
 /// be healthy.
 async fn composite(threshold: u32) -> Level {
