@@ -42,7 +42,7 @@ pub fn facts(case: &Case<'_>) -> String {
     match case.at_stake() {
         Some(stake) => {
             let allowed = pair.policy.max_lag.as_secs_f64();
-            facts.push(format!("{stake}, with a lag of {allowed} s allowed"));
+            facts.push(format!("data at stake: {stake}, with a lag of {allowed} s allowed"));
         }
         None => facts.extend(case.reason_lag_unknown()),
     }

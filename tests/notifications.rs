@@ -55,7 +55,7 @@ async fn chat_shows_the_same_facts_in_the_form_that_amazon_q_reads() {
         let content = &chat["content"];
         assert_eq!(content["textType"], "client-markdown");
         assert!(content["title"].as_str().unwrap().starts_with(PRIMARY), "{chat}");
-        assert!(content["description"].as_str().unwrap().contains("*At stake:* data at stake: at least"));
+        assert!(content["description"].as_str().unwrap().contains("*At stake:* at least"));
         let steps = content["nextSteps"].as_array().unwrap();
         assert!(steps.iter().all(|step| !step.as_str().unwrap().is_empty()), "{chat}");
         let context = &chat["metadata"]["additionalContext"];
