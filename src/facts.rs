@@ -42,7 +42,7 @@ pub fn facts(case: &Case<'_>) -> String {
     match case.at_stake() {
         Some(stake) => {
             let allowed = pair.policy.max_lag.as_secs_f64();
-            facts.push(format!("{stake}, with a lag of {allowed} s allowed"));
+            facts.push(format!("data at stake: {stake}, with a lag of {allowed} s allowed"));
         }
         None => facts.extend(case.reason_lag_unknown()),
     }
@@ -86,6 +86,20 @@ pub fn facts(case: &Case<'_>) -> String {
         facts.extend(evidence.map(|why| format!("{what} {why}")));
     }
     facts.join("; ")
+}
+
+/// The data that a promotion loses, or why that is unknown; `None` where no replica is configured.
+pub fn at_stake(case: &Case<'_>) -> Option<String> {
+    case.pair.replica.as_ref()?;
+    let unknown = |why: &str| format!("unknown ({why})");
+    if explain::old_primary_may_take_writes(case) {
+        return Some(unknown("the replica is promoted: what clients still write to the old primary is lost"));
+    }
+    Some(match (case.at_stake(), case.reason_lag_unknown()) {
+        (Some(stake), _) => stake.to_string(),
+        (None, Some(why)) => unknown(&why),
+        (None, None) => unknown("ReplicaLag is read only before a promotion"),
+    })
 }
 
 fn of_the_check(case: &Case<'_>) -> Vec<String> {

@@ -121,7 +121,7 @@ impl AtStake {
 impl fmt::Display for AtStake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at_least, at_most, sample_age } = self;
-        write!(f, "data at stake: at least {} s of writes", rounded(*at_least))?;
+        write!(f, "at least {} s of writes", rounded(*at_least))?;
         match at_most {
             // MySQL and MariaDB show a lag of 0 while a broken link is silent.
             Some(at_most) => write!(

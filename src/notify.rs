@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::account::Account;
 use crate::aws::{Aws, failure_of};
 use crate::clock::Clock;
 use crate::config::{Config, Topic};
-use crate::decide::{Command, Effect, Next, explain};
+use crate::decide::{Case, Command, Effect, Next, explain};
 use crate::error::Failure;
+use crate::facts;
+use crate::model::Change;
 use crate::text::{cut, folded};
 
 /// Time limit for publishing one message.
@@ -30,8 +33,10 @@ pub struct Note {
     pub why: String,
     /// What a person does next.
     pub next: Next,
-    /// What data is at stake, where that is known.
+    /// What data is at stake, or why nobody knows; `None` where there is no replica to promote.
     pub stake: Option<String>,
+    /// The version in `failover:routed` of the incident that it belongs to.
+    pub incident: Option<i64>,
     /// Whether it says what lasts rather than what was changed: then it is not repeated each minute.
     pub standing: bool,
 }
@@ -39,7 +44,8 @@ pub struct Note {
 /// What an invocation has to notify of: every change, and what was refused or failed.
 pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> Vec<Note> {
     let case = account.last.as_ref().map(|last| last.case(&config.pair));
-    let stake = case.as_ref().and_then(|case| case.at_stake()).map(|stake| stake.to_string());
+    let stake = case.as_ref().and_then(facts::at_stake);
+    let incident = incident(account, case.as_ref());
     let mut notes: Vec<Note> = account
         .changes
         .iter()
@@ -49,6 +55,7 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
             why: made.message.clone(),
             next: made.next,
             stake: stake.clone(),
+            incident,
             standing: false,
         })
         .collect();
@@ -63,6 +70,7 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
                 why: failure.to_string(),
                 next: failure.kind.next(),
                 stake,
+                incident,
                 standing: account.last.as_ref().is_none_or(|last| last.order.is_tick()),
             });
         }
@@ -79,11 +87,25 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
                 why: last.message.clone(),
                 next: rule.next,
                 stake,
+                incident,
                 standing: last.order.is_tick(),
             });
         }
     }
     notes
+}
+
+/// The incident of an invocation: the one that keeps traffic on the secondary, or the one that its failback ended.
+fn incident(account: &Account, case: Option<&Case<'_>>) -> Option<i64> {
+    let case = case?;
+    if let Some(routed) = case.incident() {
+        return Some(routed.version);
+    }
+    if account.changes.iter().all(|made| made.change != Change::RouteToPrimary) {
+        return None;
+    }
+    let (routed, check) = (case.seen.memory.read()?.routed.as_ref()?, case.seen.check.known()?);
+    (routed.version.checked_add(1) == Some(check.version)).then_some(routed.version)
 }
 
 /// Who sends, and how a person reaches it.
@@ -147,7 +169,7 @@ impl<'a> Sender<'a> {
     }
 
     /// The form for chat. Source: "Custom notifications" in the Amazon Q Developer in chat applications guide.
-    fn chat(&self, note: &Note) -> String {
+    fn chat(&self, note: &Note, now: Timestamp) -> String {
         let mut next = vec![note.next.words.to_owned()];
         next.extend(note.next.command.map(|command| format!("`{}`", self.command(command))));
         let mut description = cut(&folded(&note.why), MOST);
@@ -165,7 +187,7 @@ impl<'a> Sender<'a> {
                 "keywords": [self.primary, note.code],
             },
             "metadata": {
-                "threadId": format!("{}-{}", self.function, self.primary),
+                "threadId": self.thread(note, now),
                 "summary": format!("{}: {}", self.primary, note.what),
                 "eventType": note.code,
                 "relatedResources": [self.primary, self.health_check_id],
@@ -179,10 +201,19 @@ impl<'a> Sender<'a> {
         .to_string()
     }
 
+    /// The thread of an incident, from the move to the failback: the two identifiers may be swapped in between, the
+    /// version of the check names it all the same. What belongs to none has the thread of its day.
+    fn thread(&self, note: &Note, now: Timestamp) -> String {
+        match note.incident {
+            Some(version) => format!("{}-{}-{version}", self.function, self.health_check_id),
+            None => format!("{}-{}-{}", self.function, self.health_check_id, now.strftime("%F")),
+        }
+    }
+
     /// All forms in one publish: for mail, for chat, and for whoever else subscribes.
-    fn forms(&self, note: &Note) -> String {
+    fn forms(&self, note: &Note, now: Timestamp) -> String {
         let mail = self.mail(note);
-        json!({"default": mail, "email": mail, "https": self.chat(note)}).to_string()
+        json!({"default": mail, "email": mail, "https": self.chat(note, now)}).to_string()
     }
 }
 
@@ -194,7 +225,7 @@ pub async fn publish(aws: &Aws, sender: &Sender<'_>, clock: &Clock, topic: &Topi
         .topic_arn(&topic.arn)
         .subject(sender.subject(note))
         .message_structure("json")
-        .message(sender.forms(note))
+        .message(sender.forms(note, clock.now()))
         .send();
     let sent = clock.within(tokio::time::timeout(PATIENCE, request)).await;
     let why = match sent {

@@ -21,6 +21,8 @@ mod answers;
 mod metrics;
 mod records;
 
+pub use records::Followed;
+
 use answers::{health_check, instance, timestamp};
 
 /// The tags of the health check, by key.

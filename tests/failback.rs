@@ -132,6 +132,47 @@ async fn a_record_that_points_elsewhere_keeps_traffic() {
     tick_stays(&rig, "record-not-on-primary").await;
 }
 
+/// The usual pattern of external-dns and kops: failover aliases over plain records of the same zone.
+#[tokio::test(start_paused = true)]
+async fn an_alias_is_followed_within_the_zone_and_only_to_the_primarys_endpoint() {
+    let to_primary = world_with("available").instance(PRIMARY).unwrap().address.clone();
+    let direct = || vec![RecordSet::cname("primary.orders.example", &to_primary)];
+    let in_two_steps = vec![
+        RecordSet::cname("primary.orders.example", "").alias_of("blue.orders.example", false),
+        RecordSet::cname("blue.orders.example", &to_primary),
+    ];
+    let elsewhere = vec![RecordSet::cname("primary.orders.example", "other.example")];
+    let round =
+        vec![RecordSet::cname("primary.orders.example", "").alias_of("primary.orders.example", false)];
+    for (name, plain, goes_back) in [
+        (RECORD, direct(), true),
+        ("", direct(), true),
+        (RECORD, in_two_steps, true),
+        (RECORD, elsewhere, false),
+        (RECORD, round, false),
+        (RECORD, Vec::new(), false),
+    ] {
+        let mut w = world_with("storage-full");
+        let secondary = w.instance(REPLICA).unwrap().address.clone();
+        let described = format!("{plain:?}");
+        let records = [
+            RecordSet::primary(RECORD, "", CHECK).alias_of("primary.orders.example", false),
+            RecordSet::secondary(RECORD, "").alias_of("secondary.orders.example", false),
+            RecordSet::cname("secondary.orders.example", &secondary),
+        ];
+        w.add_zone("Z0ALIAS", "orders.example", records.into_iter().chain(plain));
+        let rig = Rig::new(w, &[("HOSTED_ZONE_ID", "Z0ALIAS"), ("RECORD_NAME", name)]);
+        tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+        set_status(&rig, PRIMARY, "available");
+        if goes_back {
+            tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+        } else {
+            tick_stays(&rig, "record-not-on-primary").await;
+            assert_eq!(state(&rig), FORCED, "{described}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_zone_the_record_is_not_asked_for_and_an_unreadable_one_fails() {
     let rig = failed_over("storage-full", &[]).await;

@@ -6,7 +6,7 @@ mod common;
 use common::mail::{subjects, topic};
 use common::*;
 use emulator::{Fault, Instance, On};
-use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig};
+use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, world};
 use rds_route53_failover::model::Change::{FencePrimary, PromoteReplica, RouteToSecondary};
 use serde_json::json;
 
@@ -259,4 +259,84 @@ async fn without_the_fence_the_report_and_the_alert_say_that_writes_may_be_lost(
     assert!(report.message.contains("may still take writes"), "{}", report.message);
     assert_eq!(subjects(&rig)[before..], ["no change was made (old-primary-available)"]);
     assert_eq!(stops(&rig), 0);
+}
+
+/// Which metrics of an instance were asked for.
+fn asked_of_cloudwatch(rig: &Rig, metric: &str) -> usize {
+    let world = rig.emulator.world();
+    let asked = |call: &&emulator::Call| {
+        call.operation == "GetMetricStatistics" && call.target.as_deref() == Some(metric)
+    };
+    world.calls().iter().filter(asked).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_fence_each_tick_counts_who_is_still_connected_to_the_old_primary() {
+    let open = |rig: &Rig| last_metric(rig, "OldPrimaryConnections");
+    let mut w = world();
+    w.set_database_connections(PRIMARY, Some(3.0));
+    let rig = Rig::new(w, &[PROMOTE]);
+    tick_stays(&rig, "primary-healthy").await;
+    assert_eq!(open(&rig), None, "it is no old primary yet");
+    set_status(&rig, PRIMARY, "failed");
+    tick_does(&rig, "promote", "replica-fit-to-promote", &[RouteToSecondary, PromoteReplica]).await;
+    assert_eq!((open(&rig), asked_of_cloudwatch(&rig, "DatabaseConnections")), (None, 0));
+    rig.wait(seconds(600)).await;
+    set_status(&rig, PRIMARY, "available");
+    let report = tick_stays(&rig, "old-primary-available").await;
+    assert_eq!(open(&rig), Some(3.0));
+    assert!(report.message.contains("3 connection(s) to the old primary are open"), "{}", report.message);
+
+    rig.emulator.world().set_database_connections(PRIMARY, Some(0.0));
+    rig.wait(seconds(60)).await;
+    tick_stays(&rig, "old-primary-available").await;
+    assert_eq!(open(&rig), Some(0.0), "a zero that was measured");
+    rig.emulator.world().set_database_connections(PRIMARY, None);
+    rig.wait(seconds(900)).await;
+    tick_stays(&rig, "old-primary-available").await;
+    assert_eq!(open(&rig), None, "no sample is no zero");
+    assert_eq!((asked_of_cloudwatch(&rig, "DatabaseConnections"), stops(&rig)), (3, 0));
+}
+
+/// The tag would claim a promotion that this function did not make, and the fence would stop what a person remade.
+#[tokio::test(start_paused = true)]
+async fn a_primary_that_a_person_remade_is_not_stopped_where_the_promotion_was_not_ours() {
+    let rig = Rig::new(world_with("failed"), &[PROMOTE, FENCE]);
+    // Somebody promoted the replica a moment before, and it is on its own by now.
+    rig.emulator.world().on_next("PromoteReadReplica", |w| w.instance_mut(REPLICA).unwrap().source = None);
+    let report = rig.tick().await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
+    assert_eq!((count(&rig, "PromoteReadReplica"), tag(&rig, "promoted")), (1, None));
+    {
+        let mut w = rig.emulator.world();
+        let failed = w.instance(PRIMARY).unwrap().clone();
+        w.console_delete(PRIMARY);
+        w.console_restore(failed);
+    }
+    for _ in 0..12 {
+        rig.wait(seconds(60)).await;
+        tick_stays(&rig, "replica-promoted").await;
+    }
+    assert_eq!((stops(&rig), status_of(&rig, PRIMARY).as_str()), (0, "available"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_rds_shows_the_stop_each_report_says_that_the_old_primary_may_take_writes() {
+    const AWAITED: &str =
+        "RDS was asked to stop the old primary and still calls it available: it may take writes";
+    let rig = back(&[]).await;
+    // The request is on its way, and RDS shows nothing of it.
+    rig.emulator.world().faults.once("StopDBInstance", Fault::Reset);
+    assert_eq!(rig.tick().await.unwrap_err().kind.name(), "FenceUnconfirmed");
+    for _ in 0..4 {
+        rig.wait(seconds(60)).await;
+        let report = tick_stays(&rig, "replica-promoted").await;
+        assert!(report.message.contains(AWAITED), "{}", report.message);
+    }
+    rig.wait(seconds(61)).await;
+    tick_does(&rig, "fence", "fence-primary", &[FencePrimary]).await;
+    rig.wait(seconds(60)).await;
+    assert_ne!(status_of(&rig, PRIMARY), "available");
+    let report = tick_stays(&rig, "replica-promoted").await;
+    assert!(!report.message.contains(AWAITED), "{}", report.message);
 }

@@ -8,7 +8,7 @@ use common::*;
 use emulator::{Fault, Instance, RdsEvent};
 use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, world};
 use rds_route53_failover::config::Config;
-use rds_route53_failover::model::Change::{PromoteReplica, RouteToSecondary};
+use rds_route53_failover::model::Change::{PromoteReplica, RouteToPrimary, RouteToSecondary};
 use rds_route53_failover::trigger::{self, Request};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ async fn chat_shows_the_same_facts_in_the_form_that_amazon_q_reads() {
         let content = &chat["content"];
         assert_eq!(content["textType"], "client-markdown");
         assert!(content["title"].as_str().unwrap().starts_with(PRIMARY), "{chat}");
-        assert!(content["description"].as_str().unwrap().contains("*At stake:* data at stake: at least"));
+        assert!(content["description"].as_str().unwrap().contains("*At stake:* at least"));
         let steps = content["nextSteps"].as_array().unwrap();
         assert!(steps.iter().all(|step| !step.as_str().unwrap().is_empty()), "{chat}");
         let context = &chat["metadata"]["additionalContext"];
@@ -63,6 +63,119 @@ async fn chat_shows_the_same_facts_in_the_form_that_amazon_q_reads() {
             (&context["account"], &context["region"], &context["function"]),
             (&json!("123456789012"), &json!(REGION), &json!("rds-route53-failover"))
         );
+    }
+}
+
+/// The thread of each message so far.
+fn threads(rig: &Rig) -> Vec<String> {
+    let of = |told: Told| told.chat["metadata"]["threadId"].as_str().unwrap().to_owned();
+    told(rig).into_iter().map(of).collect()
+}
+
+/// An order that is refused for this reason, and notified.
+async fn told_no(rig: &Rig, order: Value, reason: &str) {
+    let before = told(rig).len();
+    let report = rig.invoke(order).await.unwrap();
+    assert_eq!((report.reason, report.actions.len()), (reason, 0), "{}", report.message);
+    assert_eq!(told(rig).len(), before + 1);
+}
+
+/// One thread for ever would bury the second incident under the first; one for each message would tear it apart.
+#[tokio::test(start_paused = true)]
+async fn an_incident_is_one_thread_from_the_move_to_the_failback_and_the_next_one_is_another() {
+    let rig = notified(world_with("failed"), &[PROMOTE]);
+    tick_does(&rig, "promote", "replica-fit-to-promote", &[RouteToSecondary, PromoteReplica]).await;
+    rig.wait(seconds(600)).await;
+    told_no(&rig, failback(json!({})), "primary-not-healthy").await;
+    // Rebuilt and swapped: the primary of the failback has another name.
+    {
+        let mut w = rig.emulator.world();
+        let promoted = w.instance(REPLICA).unwrap().clone();
+        w.add(Instance::replica_of(&promoted, REGION, "orders-2"));
+        w.set_replica_lag("orders-2", Some(0.5));
+    }
+    let rig = rig.redeployed(&[
+        ("PRIMARY_DB_INSTANCE_IDENTIFIER", REPLICA),
+        ("FAILOVER_DB_INSTANCE_IDENTIFIER", "orders-2"),
+    ]);
+    obeyed(&rig, failback(json!({})), "failback-ordered", &[RouteToPrimary]).await;
+    let first = threads(&rig);
+    assert_eq!(first.len(), 4, "{:?}", subjects(&rig));
+    assert!(first.iter().all(|thread| *thread == first[0]), "{first:?}");
+
+    rig.wait(seconds(700)).await;
+    set_status(&rig, REPLICA, "failed");
+    tick_does(&rig, "promote", "replica-fit-to-promote", &[RouteToSecondary, PromoteReplica]).await;
+    let second = threads(&rig).split_off(first.len());
+    assert_eq!(second.len(), 2);
+    assert!(second.iter().all(|thread| *thread == second[0] && *thread != first[0]), "{first:?} {second:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_belongs_to_no_incident_is_in_the_thread_of_its_day() {
+    let rig = notified(world(), &[]);
+    let refusal = || failover(json!({}));
+    tick_stays(&rig, "primary-healthy").await;
+    told_no(&rig, refusal(), "primary-healthy").await;
+    set_status(&rig, PRIMARY, "storage-full");
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    set_status(&rig, PRIMARY, "available");
+    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+    told_no(&rig, refusal(), "primary-healthy").await;
+    rig.wait(seconds(24 * 3600)).await;
+    told_no(&rig, refusal(), "primary-healthy").await;
+    let threads = threads(&rig);
+    let [before, moved, back, after, next_day] = &threads[..] else { panic!("{threads:?}") };
+    assert_eq!((before, moved), (after, back), "the old incident does not come back");
+    assert!(before != moved && before.ends_with("-2026-01-31") && next_day.ends_with("-2026-02-01"));
+}
+
+fn stakes(rig: &Rig) -> Vec<(String, String)> {
+    let of = |told: Told| {
+        let stake = told.mail.lines().find_map(|line| line.strip_prefix("At stake: ").map(str::to_owned));
+        let stake = stake.unwrap_or_else(|| panic!("nothing is said of what is at stake: {}", told.mail));
+        let chat = told.chat["content"]["description"].as_str().unwrap();
+        assert!(chat.ends_with(&format!("*At stake:* {stake}")), "{chat}");
+        (told.subject.split_once(": ").unwrap().1.to_owned(), stake)
+    };
+    told(rig).into_iter().map(of).collect()
+}
+
+/// A missing line reads as if nothing were at stake.
+#[tokio::test(start_paused = true)]
+async fn every_notification_says_what_is_at_stake_or_why_nobody_knows() {
+    let said = |rig: &Rig, code: &str| {
+        let stakes = stakes(rig);
+        let found = stakes.iter().find(|(subject, _)| subject.contains(code));
+        found.unwrap_or_else(|| panic!("{code}: {stakes:?}")).1.clone()
+    };
+    let mut w = world();
+    w.set_replica_lag(REPLICA, Some(75.0));
+    let rig = notified(w, &[PROMOTE]);
+    rig.wait(seconds(300)).await;
+    set_status(&rig, PRIMARY, "failed");
+    rig.tick().await.unwrap();
+    let stake = said(&rig, "lag-too-high");
+    assert!(stake.contains("at least 75 s of writes") && stake.contains("sampled "), "{stake}");
+
+    let mut w = world_with("failed");
+    w.faults.standing("GetMetricStatistics", Fault::Denied);
+    let rig = notified(w, &[PROMOTE]);
+    rig.tick().await.unwrap();
+    let stake = said(&rig, "lag-unknown");
+    assert!(stake.starts_with("unknown (ReplicaLag is denied"), "{stake}");
+
+    let rig = notified(world_with("failed"), &[]);
+    rig.tick().await.unwrap();
+    assert_eq!(said(&rig, "route-to-secondary"), "unknown (ReplicaLag is read only before a promotion)");
+
+    let living = "unknown (the replica is promoted: what clients still write to the old primary is lost)";
+    for (fence, code) in [("stop", "FenceRefused"), ("off", "old-primary-available")] {
+        let rig = promoted(&[("NOTIFICATION_TOPIC_ARN", &topic()), ("FENCE_PRIMARY", fence)]).await;
+        rig.emulator.world().faults.standing("StopDBInstance", Fault::Denied);
+        set_status(&rig, PRIMARY, "available");
+        assert_eq!(rig.tick().await.is_err(), fence == "stop");
+        assert_eq!(said(&rig, code), living);
     }
 }
 

@@ -5,9 +5,10 @@ mod common;
 
 use common::probes::{Listening, dead};
 use common::*;
-use proof::rig::{CHECK, RECORD, Rig, ZONE, world};
+use emulator::RecordSet;
+use proof::rig::{CHECK, PRIMARY, RECORD, Rig, ZONE, world};
 use rds_route53_failover::error::Failure;
-use rds_route53_failover::model::Change::{self, RouteToPrimary, RouteToSecondary};
+use rds_route53_failover::model::Change::{self, PromoteReplica, RouteToPrimary, RouteToSecondary};
 use rds_route53_failover::report::Report;
 use serde_json::json;
 
@@ -127,7 +128,7 @@ async fn the_response_says_when_things_happened_and_where_dns_leads() {
     );
     let status = rig.invoke(json!({"action": "status"})).await.unwrap();
     assert_eq!(json!(status)["dns"], "primary");
-    set_status(&rig, proof::rig::PRIMARY, "failed");
+    set_status(&rig, PRIMARY, "failed");
     rig.wait(seconds(120)).await;
     let report = json!(rig.tick().await.unwrap());
     assert_eq!(report["dns"], "secondary");
@@ -148,4 +149,70 @@ async fn the_response_says_when_things_happened_and_where_dns_leads() {
         json!(null)
     );
     assert_eq!(rig.emulator.world().health_check(CHECK).unwrap().version, 2);
+}
+
+/// The figures of docs/recovery.md are measured by these.
+#[tokio::test(start_paused = true)]
+async fn how_long_it_took_is_measured_once_by_the_invocation_that_made_the_change() {
+    let times = |rig: &Rig| (last_metric(rig, "TimeToRoute"), last_metric(rig, "TimeToPromote"));
+    let rig = Rig::new(world(), &[PROMOTE]);
+    tick_stays(&rig, "primary-healthy").await;
+    assert_eq!(times(&rig), (None, None));
+    set_status(&rig, PRIMARY, "failed");
+    rig.tick().await.unwrap();
+    assert_eq!(times(&rig), (Some(20.0), Some(20.0)), "three looks, ten seconds apart");
+    rig.wait(seconds(40)).await;
+    tick_stays(&rig, "promotion-in-progress").await;
+    assert_eq!(times(&rig), (None, None));
+
+    // A promotion of a later invocation counts from when traffic was moved.
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    assert_eq!(times(&rig), (Some(20.0), None));
+    tick_does(&rig, "promote", "replica-fit-to-promote", &[PromoteReplica]).await;
+    assert_eq!(times(&rig), (None, Some(30.0)));
+
+    let rig = failed_over("storage-full", &[]).await;
+    set_status(&rig, PRIMARY, "available");
+    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+    assert_eq!(times(&rig), (None, None), "the way back is no recovery");
+}
+
+/// The alarm rests on the zero: missing data would be no alarm.
+#[tokio::test(start_paused = true)]
+async fn while_the_flags_are_set_a_record_that_does_not_lead_to_the_secondary_is_a_zero() {
+    let seen = |rig: &Rig, report: &Report| {
+        (json!(report)["dns"].as_str().map(str::to_owned), last_metric(rig, "DnsOnSecondary"))
+    };
+    let is = |dns: &str, metric| (Some(dns.to_owned()), Some(metric));
+    let mut w = world_with("storage-full");
+    w.dns_propagation = seconds(90);
+    let rig = Rig::new(w, &[("HOSTED_ZONE_ID", ZONE), ("RECORD_NAME", RECORD)]);
+    let report = tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert_eq!(seen(&rig, &report), is("primary", 0.0));
+    rig.wait(seconds(60)).await;
+    let report = tick_stays(&rig, "promotion-off").await;
+    assert_eq!(seen(&rig, &report), is("primary", 0.0));
+    rig.wait(seconds(60)).await;
+    let report = tick_stays(&rig, "promotion-off").await;
+    assert_eq!(seen(&rig, &report), is("secondary", 1.0));
+    set_status(&rig, PRIMARY, "available");
+    rig.tick().await.unwrap();
+    rig.wait(seconds(60)).await;
+    let report = tick_stays(&rig, "primary-healthy").await;
+    assert_eq!(seen(&rig, &report), (None, None), "a steady tick looks nothing up");
+
+    let mut w = world_with("storage-full");
+    let to_primary = w.instance(PRIMARY).unwrap().address.clone();
+    let elsewhere = "db.elsewhere.example";
+    w.add_zone(
+        "Z0OTHER",
+        "elsewhere.example",
+        [
+            RecordSet::primary(elsewhere, &to_primary, CHECK),
+            RecordSet::secondary(elsewhere, "maintenance.elsewhere.example"),
+        ],
+    );
+    let rig = Rig::new(w, &[("HOSTED_ZONE_ID", "Z0OTHER"), ("RECORD_NAME", elsewhere)]);
+    let report = tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert_eq!(seen(&rig, &report), is("other", 0.0));
 }

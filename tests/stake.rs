@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::mail::{told, topic};
 use common::*;
 use emulator::Fault;
 use proof::rig::{PRIMARY, REPLICA, Rig, world};
@@ -21,6 +22,36 @@ async fn a_lag_over_the_bound_refuses_and_says_what_is_at_stake() {
     let report = tick_stays(&rig, "lag-too-high").await;
     assert!(report.message.contains("75 s"), "{}", report.message);
     assert_eq!(report.replica.unwrap().lag_seconds, Some(75.0));
+}
+
+/// The metric never falls again once the primary is dead: whoever is told to look must be told where.
+#[tokio::test(start_paused = true)]
+async fn a_lag_that_stays_too_high_is_told_with_how_to_see_what_the_replica_has_applied() {
+    for lag in [Some(75.0), None] {
+        let topic = topic();
+        let mut w = world();
+        w.set_replica_lag(REPLICA, lag);
+        let rig = Rig::new(w, &[PROMOTE, ("NOTIFICATION_TOPIC_ARN", &topic)]);
+        rig.wait(seconds(1200)).await;
+        set_status(&rig, PRIMARY, "failed");
+        rig.tick().await.unwrap();
+        let last = told(&rig).pop().unwrap();
+        let code = if lag.is_some() { "lag-too-high" } else { "lag-unknown" };
+        assert!(last.subject.contains(code), "{}", last.subject);
+        let chat = last.chat["content"]["nextSteps"][0].as_str().unwrap();
+        for words in [
+            "MySQL: in `SHOW REPLICA STATUS`, `Exec_Source_Log_Pos` must equal `Read_Source_Log_Pos`",
+            "`Relay_Source_Log_File` must equal `Source_Log_File`",
+            "MariaDB: the same, with `Master` for `Source`",
+            "PostgreSQL: `SELECT pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()`",
+            "What the primary did not send is lost in any case",
+        ] {
+            assert!(last.mail.contains(words) && chat.contains(words), "{words}: {}", last.mail);
+        }
+        let next = chat.split(". ").map(|sentence| sentence.split_whitespace().count());
+        assert!(next.max().unwrap() <= 25, "short sentences, at 3 a.m.: {chat}");
+        assert_eq!(count(&rig, "PromoteReadReplica"), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]

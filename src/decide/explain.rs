@@ -95,9 +95,14 @@ pub fn is_refused_order(case: &Case<'_>) -> bool {
     }
 }
 
+/// Whether the promotion of this incident is complete while RDS calls the old primary `available`.
+pub fn old_primary_may_take_writes(case: &Case<'_>) -> bool {
+    case.old_primary_is_available() == Ok(true)
+}
+
 /// Whether RDS calls the old primary `available` although its stop was requested.
 pub fn fence_is_awaited(case: &Case<'_>) -> bool {
-    case.old_primary_is_available() == Ok(true) && case.fence_is_under_way() == Ok(true)
+    old_primary_may_take_writes(case) && case.fence_is_under_way() == Ok(true)
 }
 
 /// Whether `code` is one at which a failover was wanted and refused.

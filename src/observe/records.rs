@@ -15,6 +15,15 @@ const MAX_ALIASES: usize = 4;
 /// Where a page of records begins.
 type Start = (String, Option<RrType>, Option<String>);
 
+/// Where a record leads.
+pub struct Followed {
+    /// The names, in lower case, without a trailing dot.
+    pub targets: Vec<String>,
+    /// In seconds; `None` where AWS sets it. An alias has that of the record in the zone to which it leads. Source:
+    /// "Choosing between alias and non-alias records" in the Route 53 Developer Guide.
+    pub ttl: Option<i64>,
+}
+
 impl Observer<'_> {
     /// `ListResourceRecordSets`: the primary failover record.
     pub(super) async fn read_record(&self) -> Evidence<Option<PrimaryRecord>> {
@@ -29,7 +38,7 @@ impl Observer<'_> {
         let primary = sets.iter().find(|set| set.failover() == Some(&ResourceRecordSetFailover::Primary));
         match primary {
             None => Ok(None),
-            Some(set) => Ok(Some(PrimaryRecord { targets: self.targets(set).await? })),
+            Some(set) => Ok(Some(PrimaryRecord { targets: self.follow(set).await?.targets })),
         }
     }
 
@@ -55,22 +64,23 @@ impl Observer<'_> {
         Ok(sets)
     }
 
-    /// Where a record leads: its values, or those of the records in the zone that its alias names. In lower case,
-    /// without a trailing dot.
+    /// Follows a record: its values, or those of the records in the zone that its alias names.
     ///
     /// # Errors
     /// Why a record on the way could not be read.
-    pub async fn targets(&self, set: &ResourceRecordSet) -> Result<Vec<String>, ReadFailure> {
+    pub async fn follow(&self, set: &ResourceRecordSet) -> Result<Followed, ReadFailure> {
         let mut targets = values(set);
+        let mut ttl = set.ttl();
         let mut alias = alias(set);
         for _ in 0..MAX_ALIASES {
             let Some(name) = alias.take() else { break };
             let found = self.records(Some(&name)).await?;
             let plain: Vec<String> = found.iter().flat_map(values).collect();
+            ttl = found.iter().filter_map(ResourceRecordSet::ttl).max();
             alias = found.iter().find_map(self::alias);
             targets = if plain.is_empty() && alias.is_none() { vec![name] } else { plain };
         }
-        Ok(targets)
+        Ok(Followed { targets, ttl })
     }
 
     /// The records of a name, or of the whole zone.

@@ -1,10 +1,10 @@
 //! The failover records: do they lead where the function believes?
 
-use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover};
+use aws_sdk_route53::types::ResourceRecordSetFailover;
 
 use super::{Findings, Level};
-use crate::model::{CheckState, Instance, Observation, Reading};
-use crate::observe::Observer;
+use crate::model::{CheckState, Instance, Observation, ReadFailure, Reading};
+use crate::observe::{Followed, Observer};
 use crate::policy::Pair;
 
 /// With a health check, AWS advises 60 s or less ("Values specific for failover records", TTL).
@@ -67,27 +67,27 @@ pub(super) async fn examine(
         },
         "set EvaluateTargetHealth to false on the secondary record: while its target looks unhealthy, Route 53 answers with the primary again",
     );
-    endpoint(
-        findings,
-        observer,
-        "primary-record-target",
-        primary,
-        seen.primary(),
-        "point the primary record at the primary's endpoint",
-    )
-    .await;
+    let (to_primary, to_secondary) = (observer.follow(primary).await, observer.follow(secondary).await);
+    // Of a primary outside RDS nobody knows the endpoint.
+    if pair.rds_primary().is_some() {
+        endpoint(
+            findings,
+            "primary-record-target",
+            &to_primary,
+            seen.primary(),
+            "point the primary record at the primary's endpoint",
+        );
+    }
     if let Some(replica) = &seen.replica {
         endpoint(
             findings,
-            observer,
             "secondary-record-target",
-            secondary,
+            &to_secondary,
             replica.known(),
             "point the secondary record at the replica's endpoint",
-        )
-        .await;
+        );
     }
-    let ttl = primary.ttl().max(secondary.ttl());
+    let ttl = [&to_primary, &to_secondary].into_iter().filter_map(|led| led.as_ref().ok()?.ttl).max();
     findings.test(
         "record-ttl",
         ttl.is_none_or(|ttl| ttl <= MAX_TTL),
@@ -96,7 +96,7 @@ pub(super) async fn examine(
             || "the records are aliases, whose TTL AWS sets".to_owned(),
             |ttl| format!("the TTL is {ttl} s"),
         ),
-        "set a TTL of at most 60 s on both records",
+        "set a TTL of at most 60 s on both records, or on those that their aliases name",
     );
 }
 
@@ -177,16 +177,15 @@ fn flags(state: CheckState) -> &'static str {
     }
 }
 
-async fn endpoint(
+fn endpoint(
     findings: &mut Findings,
-    observer: &Observer<'_>,
     id: &'static str,
-    record: &ResourceRecordSet,
+    followed: &Result<Followed, ReadFailure>,
     instance: Option<&Instance>,
     fix: &'static str,
 ) {
-    let targets = match observer.targets(record).await {
-        Ok(targets) => targets,
+    let targets = match followed {
+        Ok(followed) => &followed.targets,
         Err(why) => {
             return findings.add(
                 id,

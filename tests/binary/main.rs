@@ -4,6 +4,7 @@
 mod events;
 mod lambda;
 mod log;
+mod tls;
 mod wire;
 
 use std::collections::BTreeSet;

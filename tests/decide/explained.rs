@@ -89,7 +89,7 @@ fn the_data_at_stake_is_a_range_and_never_a_bare_zero() {
     let known = Scene::promoting("failed").but(lagging);
     assert_eq!(
         words(&known).unwrap(),
-        "data at stake: at least 61 s of writes, at most 181 s if the link to the primary was alive when the lag was sampled (replica lag 61 s, sampled 240 s ago)"
+        "at least 61 s of writes, at most 181 s if the link to the primary was alive when the lag was sampled (replica lag 61 s, sampled 240 s ago)"
     );
     let living = Scene::moved(By::Auto, "available").order(FORCED_PROMOTION);
     let living = words(&living).unwrap();

@@ -9,6 +9,7 @@ use rds_route53_failover::readiness::{Capacity, Finding, Level, capacity};
 use rds_route53_failover::report::Report;
 use serde_json::json;
 
+mod outside;
 mod records;
 
 const ZONED: &[(&str, &str)] = &[("HOSTED_ZONE_ID", ZONE), ("RECORD_NAME", RECORD)];

@@ -37,6 +37,62 @@ async fn a_secondary_alias_that_evaluates_its_target_is_a_failure() {
     );
 }
 
+/// The zone of external-dns and kops: failover aliases over plain records.
+fn aliases(primary: &str) -> World {
+    let (_, replica) = addresses();
+    changed(|w| {
+        w.add_zone(
+            "Z0OTHER",
+            "orders.example",
+            [
+                RecordSet::primary(RECORD, "", CHECK).alias_of("primary.orders.example", false),
+                RecordSet::secondary(RECORD, "").alias_of("replica.orders.example", false),
+                RecordSet::cname("primary.orders.example", primary),
+                RecordSet::cname("replica.orders.example", &replica),
+            ],
+        );
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_alias_is_followed_to_the_endpoint_and_to_another_one() {
+    let (primary, replica) = addresses();
+    let findings = ["primary-record-target", "secondary-record-target", "records", "record-ttl"];
+    let report = check_with(aliases(&primary), OTHER_ZONE).await;
+    for id in findings {
+        assert_eq!(level(&report, id), Level::Pass, "{id}");
+    }
+    assert_eq!(report.ready, Some(true), "{:#?}", report.findings);
+    for elsewhere in [replica.as_str(), "old.orders.example"] {
+        let report = check_with(aliases(elsewhere), OTHER_ZONE).await;
+        assert_eq!(level(&report, "primary-record-target"), Level::Fail, "{elsewhere}");
+        let findings = report.findings.unwrap();
+        let found = findings.iter().find(|finding| finding.id == "primary-record-target").unwrap();
+        assert!(found.message.contains(elsewhere) && found.message.contains(&primary), "{found:?}");
+    }
+}
+
+/// Resolvers keep the answer for as long as the record says that the alias leads to.
+#[tokio::test(start_paused = true)]
+async fn a_long_ttl_behind_an_alias_is_a_failure() {
+    let (primary, replica) = addresses();
+    for (to_primary, to_secondary, expected) in
+        [(60, 60, Level::Pass), (300, 5, Level::Fail), (5, 300, Level::Fail)]
+    {
+        let records = [
+            RecordSet::primary(RECORD, "", CHECK).alias_of("primary.orders.example", false),
+            RecordSet::secondary(RECORD, "").alias_of("replica.orders.example", false),
+            RecordSet { ttl: to_primary, ..RecordSet::cname("primary.orders.example", &primary) },
+            RecordSet { ttl: to_secondary, ..RecordSet::cname("replica.orders.example", &replica) },
+        ];
+        for more in [&[][..], &[("FAILOVER_DB_INSTANCE_IDENTIFIER", "")]] {
+            let w = changed(|w| w.add_zone("Z0OTHER", "orders.example", records.clone()));
+            let report = check_with(w, &[OTHER_ZONE, more].concat()).await;
+            assert_eq!(level(&report, "record-ttl"), expected, "{to_primary} {to_secondary} {more:?}");
+        }
+    }
+}
+
 /// What is found of a primary record whose composite check goes over ours and another one, of which so many must
 /// be healthy.
 async fn composite(threshold: u32) -> Level {

@@ -123,6 +123,38 @@ fn ten_minutes_without_a_healthy_primary_ring_whatever_its_status() {
     assert_eq!(period, 600);
 }
 
+/// The flags alone bring no client to the secondary: somebody must be woken where DNS does not follow them.
+#[test]
+fn five_minutes_of_flags_without_dns_ring_and_missing_data_does_not() {
+    let template = template();
+    let resource = &template["Resources"]["DnsNotOnSecondaryAlarm"];
+    assert_eq!(resource["Condition"], "HasHostedZone", "without a name nothing is looked up");
+    let alarm = &resource["Properties"];
+    let metrics = alarm["Metrics"].as_array().unwrap();
+    let of = |id: &str| metrics.iter().find(|metric| metric["Id"] == id).unwrap();
+    let stuck = of("stuck");
+    assert_eq!(stuck["Expression"], "IF(routed > 0 AND dns < 1, 1, 0)");
+    assert!(stuck["ReturnData"].is_null(), "the alarm is on the expression");
+    for (id, metric, stat) in
+        [("routed", "RoutedToSecondary", "Minimum"), ("dns", "DnsOnSecondary", "Maximum")]
+    {
+        let watched = of(id);
+        assert_eq!(watched["ReturnData"], false, "{id}");
+        let stated = &watched["MetricStat"];
+        assert_eq!((text(&stated["Metric"]["MetricName"]), text(&stated["Stat"])), (metric, stat));
+        let period = stated["Period"].as_u64().unwrap();
+        assert_eq!(period * alarm["DatapointsToAlarm"].as_u64().unwrap(), 300, "{id}");
+    }
+    assert_eq!(metrics.len(), 3);
+    assert_eq!(
+        (&alarm["Threshold"], text(&alarm["ComparisonOperator"])),
+        (&Value::from(1), "GreaterThanOrEqualToThreshold")
+    );
+    // Two ticks may be almost two minutes apart: one minute of six may have no look.
+    assert_eq!(alarm["EvaluationPeriods"], 6);
+    assert_eq!(alarm["TreatMissingData"], "notBreaching");
+}
+
 #[test]
 fn every_alarm_is_on_the_dashboard() {
     let template = template();

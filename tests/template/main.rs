@@ -138,6 +138,14 @@ fn every_parameter_is_described_validated_and_in_one_group() {
     }
 }
 
+/// A reservation takes from the other functions of the account; a readiness that is looked at each day rots for a day.
+#[test]
+fn no_concurrency_is_reserved_by_default_and_the_readiness_is_looked_at_each_hour() {
+    let template = template();
+    assert_eq!(default_of(&template, "ReservedConcurrency").as_deref(), Some("none"));
+    assert_eq!(default_of(&template, "CheckSchedule").as_deref(), Some("rate(1 hour)"));
+}
+
 #[test]
 fn an_invocation_outlives_its_confirmations() {
     let template = template();

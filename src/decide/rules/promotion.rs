@@ -10,7 +10,7 @@ use crate::status::Health;
 const STAY: Effect = Effect::Stay { notify: false };
 const REFUSE: Effect = Effect::Stay { notify: true };
 const LOSS: Next = Next::run(
-    "Decide whether the data named above may be lost. Where the primary is dead, the replica may have applied all it received: look at its replication status first. Only if the rest may be lost:",
+    "Decide whether the data named above may be lost. If the primary is dead, first see whether the replica has applied all it received. MySQL: in `SHOW REPLICA STATUS`, `Exec_Source_Log_Pos` must equal `Read_Source_Log_Pos`, and `Relay_Source_Log_File` must equal `Source_Log_File`. MariaDB: the same, with `Master` for `Source` in these names. PostgreSQL: `SELECT pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()` must answer true. What the primary did not send is lost in any case. Only if the rest may be lost:",
     Command::LOSSY_PROMOTION,
 );
 const PROMOTED: Next = Next::run(
