@@ -1,4 +1,5 @@
-# The rehearsal's step of .ci/run.
+# The rehearsal's step of .ci/run, which sets the variables.
+# shellcheck shell=bash disable=SC2154
 
 step_rehearsal() {
   export DEBIAN_FRONTEND=noninteractive
