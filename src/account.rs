@@ -21,6 +21,8 @@ pub struct Account {
     pub unhealthy_since: Option<Timestamp>,
     /// Whether the invocation only reads: what it says must move nothing.
     pub reads_only: bool,
+    /// Whether a person asked for a change.
+    pub was_ordered: bool,
     /// Whether a person asked how things are.
     pub was_asked: bool,
     /// Whether the failover is left to the metric, as Route 53 could not be reached.

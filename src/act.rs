@@ -17,15 +17,16 @@
 
 use std::error::Error;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::{Aws, failure_of, was_refused};
-use crate::clock::Clock;
+use crate::clock::{Clock, reserve};
 use crate::memory::{Memory, Move, Tag};
-use crate::model::{HealthCheck, ReadFailure};
+use crate::model::{Cause, HealthCheck, ReadFailure};
 use crate::observe::{Observer, out_of_time};
 use crate::policy::Pair;
 
@@ -36,6 +37,9 @@ mod tags;
 
 pub use switch::{CLAIM_SETTLES, Direction};
 
+/// A decided write that is throttled for so long is not sent on old evidence: it is decided anew.
+const FRESH: Duration = Duration::from_secs(5);
+
 /// What became of a change.
 #[derive(Debug)]
 pub enum Outcome {
@@ -45,7 +49,7 @@ pub enum Outcome {
     MadeByAnother,
     /// The world changed meanwhile: observe and decide again.
     Superseded,
-    /// The announcement was held up: look at the switch and decide again before it is sent.
+    /// The announcement or the change was held up: look at the switch and decide again before it is sent.
     HeldUp,
 }
 
@@ -100,6 +104,8 @@ enum WriteOutcome {
     Accepted,
     /// Certainly not.
     Refused(ReadFailure),
+    /// Certainly not, for as long as what it rests on is fresh; there is time to decide anew.
+    HeldUp(ReadFailure),
     /// The health check has another version, or the instance another state.
     Conflict(ReadFailure),
     /// Perhaps: the answer was lost.
@@ -110,6 +116,7 @@ impl WriteOutcome {
     /// Reads the answer to a write; `None` where the invocation ran out of time.
     fn of<T, E>(
         answer: Option<Result<T, SdkError<E, HttpResponse>>>,
+        clock: &Clock,
         is_conflict: impl FnOnce(&E) -> bool,
     ) -> Self
     where
@@ -123,7 +130,12 @@ impl WriteOutcome {
             Some(Err(error)) if error.as_service_error().is_some_and(is_conflict) => {
                 Self::Conflict(failure_of(&error))
             }
-            Some(Err(error)) => Self::Refused(failure_of(&error)),
+            Some(Err(error)) => match failure_of(&error) {
+                why if why.cause == Cause::Throttled && clock.allows(reserve::LOOK + FRESH) => {
+                    Self::HeldUp(why)
+                }
+                why => Self::Refused(why),
+            },
         }
     }
 }

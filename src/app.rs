@@ -75,7 +75,10 @@ impl App {
                 Ok(Report::ignore(reason, message, &self.context.config))
             }
             Ok(Request::Tick) => self.reconcile(Order::Tick, None, &clock, &mut account).await,
-            Ok(Request::Action(action)) => self.obey(action, &clock, &mut account).await,
+            Ok(Request::Action(action)) => {
+                account.was_ordered = !matches!(action, Action::Status | Action::Check);
+                self.obey(action, &clock, &mut account).await
+            }
         };
         let mut answered = answered.map_err(|failure| failure.after(&account.actions()));
         let failures = self.notify(&account, answered.as_ref().err(), &clock, function_arn).await;

@@ -56,6 +56,13 @@ impl Clock {
         self.budget.map(|budget| budget.saturating_sub(self.started.elapsed()))
     }
 
+    /// The same clock, with a deadline no later than this from now, less what is reserved.
+    #[must_use]
+    pub fn at_most(self, duration: Duration) -> Self {
+        let budget = self.started.elapsed() + duration;
+        Self { budget: Some(self.budget.map_or(budget, |own| own.min(budget))), ..self }
+    }
+
     /// Whether this much time is left.
     pub fn allows(&self, duration: Duration) -> bool {
         self.left().is_none_or(|left| duration < left)

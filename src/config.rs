@@ -248,6 +248,10 @@ fn contradictions(
     let is_set = |name: &str| text(name).is_some();
     let Pair { primary, replica, policy, .. } = &config.pair;
     let mut faults = Vec::new();
+    if let Some(both) = config.pair.endpoints.iter().find(|one| config.pair.secondary_endpoints.contains(one))
+    {
+        faults.push(format!("{HEALTH_ENDPOINTS} and {SECONDARY_ENDPOINTS} both hold `{both}`: probe each side at its own address"));
+    }
     if is_set(PRIMARY_NAME) {
         for (name, idle) in NEEDS_RDS {
             if let Some(value) = text(name).filter(|value| !value.eq_ignore_ascii_case(idle)) {
@@ -295,9 +299,6 @@ fn contradictions(
         faults.push(format!(
             "{ON_PRIMARY_UNREACHABLE} is `failover` but {HEALTH_ENDPOINTS} is not set: an unreachable API alone is no evidence; set endpoints, or {ON_PRIMARY_UNREACHABLE} to `hold`"
         ));
-    }
-    if config.pair.record_name.is_some() && !is_set(HOSTED_ZONE_ID) {
-        faults.push(format!("{RECORD_NAME} is set but {HOSTED_ZONE_ID} is not: set both, or neither"));
     }
     faults
 }

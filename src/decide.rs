@@ -14,6 +14,7 @@ mod case;
 mod code;
 pub mod explain;
 mod rules;
+mod way_out;
 
 pub use case::Case;
 pub use code::Code;

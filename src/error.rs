@@ -121,19 +121,27 @@ pub struct Failure {
     pub done: Vec<Change>,
     /// Whether the switch was not flipped as Route 53 could not be reached.
     pub switch_unreachable: bool,
+    /// Whether a change may have been made whose answer was lost.
+    pub perhaps_made: bool,
 }
 
 impl Failure {
     /// A failure before anything was changed.
     pub fn new(kind: Kind, message: String) -> Self {
         let message = cut(&folded(&message), MOST);
-        Self { kind, message, done: Vec::new(), switch_unreachable: false }
+        Self { kind, message, done: Vec::new(), switch_unreachable: false, perhaps_made: false }
     }
 
     /// The same failure for this reason, which kept the switch from being flipped.
     #[must_use]
     pub fn due_to(self, why: &ReadFailure) -> Self {
         Self { switch_unreachable: why.cause == Cause::Unreachable, ..self }
+    }
+
+    /// The same failure, where the change itself may have been made.
+    #[must_use]
+    pub fn perhaps_made(self) -> Self {
+        Self { perhaps_made: true, ..self }
     }
 
     /// The same failure after these changes.

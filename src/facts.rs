@@ -3,6 +3,7 @@
 use crate::decide::{Case, Order, Rule, explain};
 use crate::memory::By;
 use crate::model::{CheckState, Evidence, Instance, Observation, Reading, Replication};
+use crate::policy::Failback;
 use crate::text::cut;
 
 /// A message quotes AWS and people: more of it is no help.
@@ -73,10 +74,12 @@ pub fn facts(case: &Case<'_>) -> String {
         && check.state == CheckState::ForcedUnhealthy
         && case.forced_by() == Some(By::Auto)
     {
-        facts.push(
+        let goes_back = pair.policy.failback == Failback::Auto && !explain::is_latched(case);
+        facts.push(if goes_back {
             "this function moved traffic by itself, so it goes back by itself once the primary is healthy and nothing is promoted; `pause` keeps it on the secondary"
-                .to_owned(),
-        );
+        } else {
+            "this function moved traffic by itself; only `failback` brings it back"
+        }.to_owned());
     }
     for (what, evidence) in [
         ("events are", unreadable(&case.seen.multi_az_failover)),

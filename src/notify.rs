@@ -60,10 +60,9 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
         })
         .collect();
     if let Some(failure) = failure {
-        let ordered = account.last.as_ref().is_some_and(|last| !last.order.is_tick());
         // To have seen nothing is what the error alarm is for; but what an operator asked for and did not get is
         // always worth a message.
-        if ordered || !failure.kind.is_blindness() {
+        if account.was_ordered || !failure.kind.is_blindness() {
             notes.push(Note {
                 what: "a change failed".to_owned(),
                 code: failure.kind.name(),
@@ -71,7 +70,7 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
                 next: failure.kind.next(),
                 stake,
                 incident,
-                standing: account.last.as_ref().is_none_or(|last| last.order.is_tick()),
+                standing: !account.was_ordered && failure.done.is_empty() && !failure.perhaps_made,
             });
         }
     } else if let (Some(case), Some(last)) = (&case, &account.last)
@@ -88,7 +87,7 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
                 next: rule.next,
                 stake,
                 incident,
-                standing: last.order.is_tick(),
+                standing: !account.was_ordered,
             });
         }
     }

@@ -70,6 +70,15 @@ pub enum Endpoint {
     Tcp(String),
 }
 
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(uri) => write!(f, "{uri}"),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
 /// What the decisions go by.
 #[derive(Clone, Debug)]
 pub struct Policy {

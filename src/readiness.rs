@@ -85,8 +85,9 @@ fn probes(findings: &mut Findings, pair: &Pair, seen: &Observation) {
             "correct SECONDARY_ENDPOINTS, or the function's route to them: while none answers, no traffic is moved",
         );
     }
-    let tcp = pair.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::Tcp(_)));
-    if !pair.endpoints.is_empty() {
+    let mut endpoints = pair.endpoints.iter().chain(&pair.secondary_endpoints).peekable();
+    if endpoints.peek().is_some() {
+        let tcp = endpoints.any(|endpoint| matches!(endpoint, Endpoint::Tcp(_)));
         findings.test(
             "probe-kind",
             !tcp,

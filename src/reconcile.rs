@@ -36,7 +36,6 @@ const CLAIM_SETTLED: Duration = CLAIM_SETTLES.saturating_add(Duration::from_secs
 
 /// What is to be done.
 enum Proposal {
-    /// This change.
     Change(&'static Rule, Change),
     /// Nothing, for this rule's reason, and for what else there is to say.
     Nothing(&'static Rule, Option<&'static str>),
@@ -69,9 +68,8 @@ struct Reconciler<'a> {
     streak: Streak,
     /// How many looks the present attempt has made.
     looks: u32,
-    /// When the last look began, since the invocation did.
+    /// When the last look began and RDS was asked last, since the invocation began.
     looked: Duration,
-    /// When RDS was asked last.
     asked_rds: Duration,
     /// What claims the last move of traffic that this invocation made.
     claim: Option<(Tag, Move)>,
@@ -244,15 +242,15 @@ impl<'a> Reconciler<'a> {
     async fn watch(&mut self, rule: &Rule) -> bool {
         let policy = &self.context.config.pair.policy;
         let Some(interval) = policy.watch else { return false };
-        // Without probes RDS alone is looked at: more often than it is asked there is nothing to see.
+        // Without probes RDS alone is looked at, and while the primary is unhealthy more of RDS than the primary.
         let alone = self.context.config.pair.endpoints.is_empty();
-        let interval = if alone { interval.max(RDS_PERIOD) } else { interval };
         // What it takes to confirm an outage and to act on it.
         let rest = policy.interval * policy.confirmations.saturating_sub(1)
             + self.context.time_of_a_look()
             + reserve::LOOK;
-        while rule.effect == (Effect::Stay { notify: false }) && self.case().may_watch() {
-            let wait = self.until_due(interval);
+        while matches!(rule.effect, Effect::Stay { .. }) && self.case().may_watch() {
+            let asks_rds = alone || self.streak.health == Health::Unhealthy;
+            let wait = self.until_due(if asks_rds { interval.max(RDS_PERIOD) } else { interval });
             if self.clock.elapsed() + wait > WATCH_UNTIL || !self.clock.allows(wait + rest) {
                 return false;
             }
@@ -268,6 +266,9 @@ impl<'a> Reconciler<'a> {
             if self.streak.health != before {
                 // A new attempt: what was seen before does not count against it.
                 self.looks = 1;
+                return true;
+            }
+            if !matches!(decide(&self.case()), Decision::Apply(next) if next.code == rule.code) {
                 return true;
             }
         }

@@ -147,3 +147,33 @@ async fn an_announcement_that_was_held_up_does_not_move_traffic_from_a_primary_t
     assert_eq!((report.decision, report.reason), ("stay", "primary-healthy"), "{}", report.message);
     assert_eq!(state(&rig), NORMAL);
 }
+
+/// Whatever was decided rests on a look that grows old while the change itself is throttled.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_throttled_for_long_is_decided_anew() {
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    rig.emulator.world().faults.times(60, "PromoteReadReplica", Fault::Throttle);
+    rig.emulator.world().after(seconds(10), |w| w.set_status(PRIMARY, "available"));
+    let report = rig.tick().await.unwrap();
+    assert!(!report.actions.contains(&PromoteReplica), "{}", report.message);
+    assert_eq!(rig.emulator.world().instance(REPLICA).unwrap().promoting_since, None);
+    assert_eq!(tag(&rig, "promoted"), None, "RDS took none of them");
+
+    let rig = Rig::new(world_with("failed"), &[]);
+    rig.emulator.world().faults.times(120, "UpdateHealthCheck", Fault::Throttle);
+    rig.emulator.world().after(seconds(30), |w| {
+        w.console_set_tag(proof::rig::CHECK, "failover:pause", "until=forever reason=x");
+    });
+    assert_eq!(rig.tick().await.unwrap().reason, "paused");
+    assert_eq!(state(&rig), NORMAL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_throttled_for_seconds_is_made_in_this_invocation() {
+    for operation in ["UpdateHealthCheck", "PromoteReadReplica"] {
+        let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+        rig.emulator.world().faults.times(25, operation, Fault::Throttle);
+        let report = rig.tick().await.unwrap();
+        assert_eq!(report.actions, [RouteToSecondary, PromoteReplica], "{operation}: {}", report.message);
+    }
+}

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use emulator::{Fault, On};
-use proof::rig::{PRIMARY, REPLICA, Rig, world};
+use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, origin, world};
 use rds_route53_failover::model::Change::RouteToSecondary;
 use serde_json::json;
 
@@ -57,6 +57,26 @@ async fn the_metric_asks_for_nothing_where_nothing_is_known_or_nothing_is_safe()
         rig.tick().await.unwrap_err();
         assert_eq!(last_metric(&rig, "RouteToSecondary"), None, "world {index}");
         assert_eq!(writes(&rig), 0, "world {index}");
+    }
+}
+
+/// The tags can be read while the check can't: what they say holds here, too.
+#[tokio::test(start_paused = true)]
+async fn the_metric_moves_nothing_during_a_pause_or_a_cooldown_that_was_read() {
+    let at = origin() - jiff::SignedDuration::from_mins(1);
+    for (key, value) in [
+        ("failover:pause", "until=forever reason=work".to_owned()),
+        ("failover:returned", format!("version=1 by=auto at={at} reason=primary-recovered")),
+        ("failover:pause", "no sense".to_owned()),
+    ] {
+        for confirmations in ["1", "3"] {
+            let mut w = world_with("failed");
+            w.faults.standing("GetHealthCheck", Fault::Server(503));
+            w.console_set_tag(CHECK, key, &value);
+            let rig = Rig::new(w, &[("CONFIRMATIONS", confirmations)]);
+            tick_fails(&rig, "HealthCheckUnreadable").await;
+            assert_ne!(last_metric(&rig, "RouteToSecondary"), Some(1.0), "{value}");
+        }
     }
 }
 

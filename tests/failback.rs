@@ -111,6 +111,23 @@ async fn a_broken_replica_that_still_follows_does_not_keep_traffic_on_itself() {
     tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
 }
 
+/// A promotion at the console shows as some statuses with the source still there; maintenance of the replica as others.
+#[tokio::test(start_paused = true)]
+async fn a_replica_in_maintenance_does_not_keep_traffic_on_itself_and_one_that_may_be_promoting_does() {
+    for (status, goes_back) in
+        [("upgrading", true), ("storage-config-upgrade", true), ("modifying", false), ("rebooting", false)]
+    {
+        let rig = failed_over("storage-full", &[]).await;
+        set_status(&rig, PRIMARY, "available");
+        set_status(&rig, REPLICA, status);
+        if goes_back {
+            tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+        } else {
+            tick_stays(&rig, "replica-not-following").await;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_record_that_points_elsewhere_keeps_traffic() {
     for (zone, name) in [(ZONE, ""), (ZONE, RECORD), ("/hostedzone/Z0ORDERS", "DB.orders.example.")] {

@@ -366,3 +366,27 @@ async fn a_reason_with_line_breaks_can_not_forge_a_paragraph_of_the_mail() {
     assert!(!chat["content"]["description"].as_str().unwrap().contains("\n\n"), "{chat}");
     assert!(!tag(&rig, "routed").unwrap().contains(|c: char| c.is_control()));
 }
+
+/// A refusal is repeated seldom; a change that may have been made is no refusal.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_may_have_been_made_is_told_each_time() {
+    let rig = notified(world_with("failed"), &[PROMOTE]);
+    rig.emulator.world().faults.standing("PromoteReadReplica", Fault::Reset);
+    rig.tick().await.unwrap_err();
+    for _ in 0..2 {
+        rig.wait(seconds(301)).await;
+        let before = told(&rig).len();
+        assert_eq!(rig.tick().await.unwrap_err().kind.name(), "PromotionUnconfirmed");
+        assert_eq!(told(&rig).len(), before + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_could_not_be_written_is_told_to_the_person_though_a_tick_has_told_the_same() {
+    let rig = notified(world_with("failed"), &[]);
+    rig.emulator.world().faults.standing("ChangeTagsForResource", Fault::Denied);
+    assert_eq!(rig.tick().await.unwrap_err().kind.name(), "TagWriteFailed");
+    let before = told(&rig).len();
+    rig.invoke(json!({"action": "pause", "reason": "work"})).await.unwrap_err();
+    assert_eq!(told(&rig).len(), before + 1);
+}

@@ -277,3 +277,13 @@ async fn a_failover_ordered_after_an_operators_own_is_still_the_operators() {
     refused(&rig, failover(json!({"force": true})), "already-on-secondary").await;
     assert!(tag(&rig, "routed").unwrap().contains("by=auto"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_on_the_functions_own_failover_says_whether_traffic_returns_by_itself() {
+    for (failback, says) in [("auto", "goes back by itself"), ("manual", "only `failback` brings it back")] {
+        let rig = failed_over("storage-full", &[("FAILBACK", failback)]).await;
+        let report = rig.invoke(failover(json!({}))).await.unwrap();
+        assert_eq!((report.reason, &report.actions[..]), ("already-on-secondary", &[][..]));
+        assert!(report.message.contains(says), "{failback}: {}", report.message);
+    }
+}

@@ -144,7 +144,7 @@ async fn probes_are_asked_at_the_interval_and_see_what_rds_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_watches_on_an_order_on_the_secondary_or_after_a_refusal() {
+async fn nobody_watches_on_an_order_or_on_the_secondary() {
     let quick =
         |begun: jiff::Timestamp, rig: &Rig| assert!((rig.time.now() - begun).unsigned_abs() < seconds(30));
     let rig = failed_over("storage-full", &[WATCH]).await;
@@ -158,12 +158,26 @@ async fn nobody_watches_on_an_order_on_the_secondary_or_after_a_refusal() {
     }
     refused(&rig, failover(json!({})), "primary-healthy").await;
     quick(begun, &rig);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_becomes_fit_between_two_ticks_is_seen_and_traffic_moves() {
+    let mut w = world_with("failed");
+    w.set_status(REPLICA, "rebooting");
+    w.after(seconds(30), |w| w.set_status(REPLICA, "available"));
+    let rig = Rig::new(w, &[WATCH]);
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert!((rig.time.now() - proof::rig::origin()).unsigned_abs() <= seconds(40));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_watch_goes_on_to_refuse_is_notified_once_and_costs_route53_nothing_more() {
     let mut w = world();
     w.instance_mut(REPLICA).unwrap().source = None;
     let rig = Rig::new(w, &[WATCH]);
-    let begun = rig.time.now();
     tick_stays(&rig, "stale-primary").await;
-    quick(begun, &rig);
+    assert!((rig.time.now() - proof::rig::origin()).unsigned_abs() >= seconds(50), "it watches");
+    assert_eq!((count(&rig, "GetHealthCheck"), count(&rig, "ListTagsForResource")), (1, 1));
 }
 
 /// A glance that asked nobody is no look: the metric must not rest on it.

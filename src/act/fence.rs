@@ -3,7 +3,7 @@
 use aws_sdk_rds::config::retry::RetryConfig;
 
 use super::tags::{Announced, Announcement};
-use super::{Actor, Outcome, WriteOutcome};
+use super::{Actor, FRESH, Outcome, WriteOutcome};
 use crate::aws::patiently;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
@@ -40,7 +40,8 @@ impl Actor<'_> {
             WriteOutcome::Unknown(why) => Err(Failure::new(
                 Kind::FenceUnconfirmed,
                 format!("whether RDS accepted to stop {primary} is unknown: {why}; it counts as sent"),
-            )),
+            )
+            .perhaps_made()),
             WriteOutcome::Conflict(why) => match self.observer.instance(primary).await {
                 // Stopped, or about to be.
                 Reading::Known(now) if now.status != Status::Available => Ok(Outcome::MadeByAnother),
@@ -48,6 +49,7 @@ impl Actor<'_> {
                     Err(refused(primary, &old, &why))
                 }
             },
+            WriteOutcome::HeldUp(_) => Ok(Outcome::HeldUp),
             WriteOutcome::Refused(why) => Err(refused(primary, &old, &why)),
         }
     }
@@ -98,7 +100,12 @@ impl Actor<'_> {
             .fenced
             .as_ref()
             .is_some_and(|found| found.version == sent.version && found.instance == sent.instance);
+        let made_anew = old
+            .created
+            .zip(memory.routed_at(check.version, self.clock.now()))
+            .is_some_and(|(created, routed)| created > routed.at);
         let holds = old.status == Status::Available
+            && !made_anew
             && promoted.status == Status::Available
             && promoted.source.is_none()
             && (now.version, now.state) == (check.version, check.state)
@@ -117,8 +124,8 @@ impl Actor<'_> {
             let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
             request.clone().customize().config_override(once).send()
         };
-        let answer = patiently(&self.clock, reserve::CHANGE, send).await;
-        WriteOutcome::of(answer, |error| error.is_invalid_db_instance_state_fault())
+        let answer = patiently(&self.clock.at_most(FRESH + reserve::CHANGE), reserve::CHANGE, send).await;
+        WriteOutcome::of(answer, &self.clock, |error| error.is_invalid_db_instance_state_fault())
     }
 }
 

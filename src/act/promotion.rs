@@ -6,7 +6,7 @@ use aws_sdk_rds::config::retry::RetryConfig;
 use jiff::Timestamp;
 
 use super::tags::{Announced, Announcement};
-use super::{Actor, Outcome, WriteOutcome};
+use super::{Actor, FRESH, Outcome, WriteOutcome};
 use crate::aws::patiently;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
@@ -51,8 +51,13 @@ impl Actor<'_> {
                 format!(
                     "whether RDS accepted the promotion of {replica} is unknown: {why}; it counts as sent"
                 ),
-            )),
+            )
+            .perhaps_made()),
             WriteOutcome::Conflict(why) => self.after_conflict(replica, &sent, &why).await,
+            WriteOutcome::HeldUp(_) => {
+                self.take_back(&sent).await;
+                Ok(Outcome::HeldUp)
+            }
             WriteOutcome::Refused(why) => Err(self.refused(replica, &sent, &why).await),
         }
     }
@@ -134,7 +139,8 @@ impl Actor<'_> {
                 format!(
                     "RDS refused to promote {replica} in a state that could not be read: {why}; it counts as sent"
                 ),
-            )),
+            )
+            .perhaps_made()),
         }
     }
 
@@ -165,8 +171,8 @@ impl Actor<'_> {
             let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
             request.clone().customize().config_override(once).send()
         };
-        let answer = patiently(&self.clock, reserve::CHANGE, send).await;
-        WriteOutcome::of(answer, |error| error.is_invalid_db_instance_state_fault())
+        let answer = patiently(&self.clock.at_most(FRESH + reserve::CHANGE), reserve::CHANGE, send).await;
+        WriteOutcome::of(answer, &self.clock, |error| error.is_invalid_db_instance_state_fault())
     }
 }
 

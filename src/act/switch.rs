@@ -6,7 +6,7 @@ use aws_sdk_route53::config::retry::RetryConfig;
 use jiff::Timestamp;
 
 use super::tags::{Announced, Announcement};
-use super::{Actor, Outcome, Switch, WriteOutcome};
+use super::{Actor, FRESH, Outcome, Switch, WriteOutcome};
 use crate::aws::{Patience, patiently};
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
@@ -91,6 +91,7 @@ impl Actor<'_> {
             }
             Updated::Others => Ok(Outcome::MadeByAnother),
             Updated::Superseded => Ok(Outcome::Superseded),
+            Updated::HeldUp => Ok(Outcome::HeldUp),
         }
     }
 
@@ -106,7 +107,8 @@ impl Actor<'_> {
                         format!("Route 53 refused to update the health check: {why}"),
                     ));
                 }
-                WriteOutcome::Unknown(why) => (why, false),
+                WriteOutcome::HeldUp(_) if attempt == 1 => return Ok(Updated::HeldUp),
+                WriteOutcome::HeldUp(why) | WriteOutcome::Unknown(why) => (why, false),
             };
             // Where an earlier answer was lost, a conflict may be with our own update.
             let ours = attempt > 1 || !certain;
@@ -130,7 +132,8 @@ impl Actor<'_> {
                         Kind::RouteUnconfirmed,
                         format!("whether the health check was updated is unknown: {lost}"),
                     )
-                    .due_to(&lost));
+                    .due_to(&lost)
+                    .perhaps_made());
                 }
             }
         }
@@ -240,8 +243,8 @@ impl Actor<'_> {
             let once = aws_sdk_route53::config::Builder::new().retry_config(RetryConfig::disabled());
             request.clone().customize().config_override(once).send()
         };
-        let answer = patiently(&self.clock, reserve::CHANGE, send).await;
-        WriteOutcome::of(answer, |error| error.is_health_check_version_mismatch())
+        let answer = patiently(&self.clock.at_most(FRESH + reserve::CHANGE), reserve::CHANGE, send).await;
+        WriteOutcome::of(answer, &self.clock, |error| error.is_health_check_version_mismatch())
     }
 }
 
@@ -250,4 +253,5 @@ enum Updated {
     Ours,
     Others,
     Superseded,
+    HeldUp,
 }

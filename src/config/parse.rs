@@ -111,7 +111,11 @@ pub(super) fn default_promote_on() -> BTreeSet<Symptom> {
 pub(super) fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
     let mut endpoints = Vec::new();
     for item in items(text).ok_or("it lists no endpoint")? {
-        let found = endpoint(item).ok_or_else(|| format!("`{}` can't be asked", shown(item)))?;
+        let found = endpoint(item).ok_or_else(|| match without_secrets(text) == text {
+            true => format!("`{}` can't be asked", shown(item)),
+            // What is left of it after a comma in its password shows no `@`.
+            false => "an address with a user or a password can't be asked".to_owned(),
+        })?;
         if endpoints.contains(&found) {
             return Err(format!("`{}` is listed twice", shown(item)));
         }
@@ -157,16 +161,23 @@ fn is_label(label: &str) -> bool {
 
 /// The text with the user and the password of every URL in it blanked: what is shown ends up in a log.
 pub(super) fn without_secrets(text: &str) -> String {
-    let blank = |item: &str| {
-        let (scheme, rest) = item.split_once("://").unwrap_or(("", item));
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        match rest[..end].rfind('@') {
-            Some(at) if scheme.is_empty() => format!("***{}", &rest[at..]),
-            Some(at) => format!("{scheme}://***{}", &rest[at..]),
-            None => item.to_owned(),
+    // A password may hold a slash or a comma: everything up to the last `@` before the next address goes.
+    let mut shown = String::new();
+    let mut rest = text;
+    loop {
+        let end = rest.find("://").map_or(0, |scheme| scheme + 3);
+        let next = rest[end..].find("://").map_or(rest.len(), |next| {
+            rest[end..end + next].rfind(',').map_or(end + next, |comma| end + comma)
+        });
+        match rest[end..next].rfind('@') {
+            Some(at) => shown.extend([&rest[..end], "***", &rest[end + at..next]]),
+            None => shown.push_str(&rest[..next]),
         }
-    };
-    text.split(',').map(blank).collect::<Vec<_>>().join(",")
+        rest = &rest[next..];
+        if rest.is_empty() {
+            return shown;
+        }
+    }
 }
 
 /// A name that a report, a metric and a message can carry.

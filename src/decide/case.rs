@@ -1,5 +1,7 @@
 //! What the rules ask: each question has its one place, and says so where evidence is missing to answer it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Code, Gap, MULTI_AZ_FAILOVER, Order, Streak};
@@ -7,12 +9,15 @@ use crate::diagnosis::Diagnosis;
 use crate::lag::{self, AtStake, Lag, NoLag};
 use crate::memory::{By, Memory, Move};
 use crate::model::{
-    Cause, CheckState, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation, ReadFailure, Reading,
+    CheckState, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation, ReadFailure, Reading,
     Symptom, after,
 };
-use crate::policy::{OnUnreachable, Pair};
+use crate::policy::Pair;
 use crate::replica::{self, Role, Unfit};
 use crate::status::{Health, Status};
+
+/// An announced change is sent within this time, or looked at anew.
+const SENT_WITHIN: Duration = Duration::from_secs(30);
 
 /// One question to the rules: all that a decision may depend on.
 pub struct Case<'a> {
@@ -147,7 +152,8 @@ impl<'a> Case<'a> {
         }
         let promoted =
             self.memory()?.promotion_in(version).is_some_and(|sent| sent.instance == id.identifier);
-        Ok(promoted && self.routed()?.is_some())
+        // One that was made anew since is not the old primary, whatever its name.
+        Ok(promoted && self.routed()?.is_some() && !self.primary_was_recreated()?)
     }
 
     /// Whether a stop of the old primary was sent so recently that RDS may not show it yet.
@@ -194,49 +200,6 @@ impl<'a> Case<'a> {
             Evidence::Unreadable(_) => Err(Gap::Unreadable(Code::EventsUnreadable)),
             Evidence::Read(last) => Ok(last.is_some_and(|last| self.now < after(last, MULTI_AZ_FAILOVER))),
         }
-    }
-
-    /// Whether a failover may be signalled through the metric, as the check can't be reached.
-    ///
-    /// The tags are out of reach with the check, so a pause is not seen here.
-    pub(super) fn metric_may_move(&self) -> Result<bool, Gap> {
-        let unreachable = match &self.seen.check {
-            Reading::Unknown(failure) => failure.cause == Cause::Unreachable,
-            Reading::Known(_) | Reading::Missing => false,
-        };
-        Ok(unreachable && self.order.is_tick() && self.nothing_but_the_switch_is_in_the_way()?)
-    }
-
-    /// The same, where the check was tried once more: it may be back since the first look.
-    pub(super) fn metric_must_move(&self) -> Result<bool, Gap> {
-        match self.metric_may_move()? {
-            true if !self.seen.switch_is_fresh => Err(Gap::Unread(Need::Switch)),
-            may => Ok(may),
-        }
-    }
-
-    /// Whether the evidence would carry a failover that needs no word of Route 53, not even of this function's
-    /// memory. Probes alone don't: a function that has lost its own network finds them all silent.
-    pub(super) fn nothing_but_the_switch_is_in_the_way(&self) -> Result<bool, Gap> {
-        let proven = match self.diagnosis.symptom() {
-            Some(Symptom::Status(_) | Symptom::Missing) => true,
-            Some(Symptom::Unreachable) => {
-                self.pair.policy.on_unreachable == OnUnreachable::FailOver && self.something_else_answered()
-            }
-            Some(Symptom::Unresponsive) | None => false,
-        };
-        Ok(proven
-            && self.reason_replica_not_fit().is_none()
-            && !self.secondary_is_silent()
-            && !self.in_multi_az_failover()?)
-    }
-
-    /// Whether another service answered in the same look: then this function's network works.
-    fn something_else_answered(&self) -> bool {
-        let elsewhere = self
-            .replica()
-            .is_some_and(|(reading, id, primary)| reading.known().is_some() && id.region != primary.region);
-        elsewhere || self.seen.secondary.is_some_and(|probes| probes.answered > 0)
     }
 
     /// Whether the secondary is probed and nothing there answers.
@@ -293,11 +256,11 @@ impl<'a> Case<'a> {
     pub(super) fn replica_may_be_ahead(&self) -> Result<bool, Gap> {
         let follows = self.role()?.is_none_or(|role| role == Role::Replica);
         let Some((replica, ..)) = self.replica() else { return Ok(!follows) };
-        // A promotion that somebody requested at the console shows as a status on hold, with the source still there.
-        let on_hold = replica
-            .known()
-            .is_some_and(|replica| self.pair.policy.health_of(&replica.status) == Health::Hold);
-        Ok(!follows || on_hold || replica::replication_is_broken(replica))
+        // A promotion that somebody requested at the console shows as such a status, with the source still there.
+        let perhaps_promoting = replica.known().is_some_and(|replica| {
+            matches!(replica.status, Status::Modifying | Status::Rebooting | Status::Unrecognised(_))
+        });
+        Ok(!follows || perhaps_promoting || replica::replication_is_broken(replica))
     }
 
     /// Whether the primary was created after traffic was moved away from the one of its name.
@@ -306,14 +269,14 @@ impl<'a> Case<'a> {
         Ok(created.zip(self.routed()?).is_some_and(|(created, routed)| created > routed.at))
     }
 
-    /// Whether an invocation that may still be at work has announced the flags' way back from here. Its update
-    /// would be accepted after a promotion, too: only a version guards it.
+    /// Whether an invocation that may be about to send its update has announced the flags' way back from here. The
+    /// update would be accepted after a promotion, too: only a version guards it.
     pub(super) fn failback_announced(&self) -> Result<bool, Gap> {
         let returned = self.memory()?.returned.as_ref();
         Ok(returned.is_some_and(|returned| {
             returned.version.checked_sub(1) == self.version()
                 && returned.until.is_some()
-                && returned.claims(self.now)
+                && self.now < after(returned.at, SENT_WITHIN)
         }))
     }
 
@@ -383,11 +346,8 @@ impl<'a> Case<'a> {
         }))
     }
 
-    /// Whether a tick that changed nothing may go on watching: traffic is on the primary, and nothing is wrong with
-    /// it that a look could not show to be over.
+    /// Whether a tick that changed nothing may go on watching: traffic is on the primary, and it is known how that is.
     pub fn may_watch(&self) -> bool {
-        self.order.is_tick()
-            && self.state(CheckState::Normal)
-            && matches!(self.health(), Health::Healthy | Health::Hold)
+        self.order.is_tick() && self.state(CheckState::Normal) && self.health() != Health::Unknown
     }
 }

@@ -100,6 +100,11 @@ pub fn old_primary_may_take_writes(case: &Case<'_>) -> bool {
     case.old_primary_is_available() == Ok(true)
 }
 
+/// Whether the incident ended in a promotion, as far as that was read.
+pub fn is_latched(case: &Case<'_>) -> bool {
+    case.latched() == Ok(true)
+}
+
 /// Whether RDS calls the old primary `available` although its stop was requested.
 pub fn fence_is_awaited(case: &Case<'_>) -> bool {
     old_primary_may_take_writes(case) && case.fence_is_under_way() == Ok(true)

@@ -90,9 +90,8 @@ fn a_value_that_makes_no_sense_is_named_with_what_it_may_be() {
     assert_eq!(named, DEFAULTS.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "every variable");
     for (name, values) in bad {
         for value in *values {
-            // What contradicts nothing: a zone for the name.
+            // What contradicts nothing.
             let context: &[_] = match *name {
-                "RECORD_NAME" => &[("HOSTED_ZONE_ID", "Z1")],
                 "FENCE_PRIMARY" => &[REPLICA, ("PROMOTE_REPLICA", "true")],
                 "PRIMARY_NAME" => &[(PRIMARY.0, ""), ENDPOINTS],
                 _ => &[],
@@ -128,7 +127,10 @@ fn settings_that_contradict_each_other_are_named_together() {
     let contradictions: &[(Variables, &[&str])] = &[
         (&[("PROMOTE_REPLICA", "true")], &["PROMOTE_REPLICA", "FAILOVER_DB_INSTANCE_IDENTIFIER"]),
         (&[("ON_PRIMARY_UNREACHABLE", "failover")], &["ON_PRIMARY_UNREACHABLE", "HEALTH_ENDPOINTS"]),
-        (&[("RECORD_NAME", "db.orders.example")], &["RECORD_NAME", "HOSTED_ZONE_ID"]),
+        (
+            &[("HEALTH_ENDPOINTS", "tcp://a.example:1"), ("SECONDARY_ENDPOINTS", "tcp://a.example:1")],
+            &["HEALTH_ENDPOINTS", "SECONDARY_ENDPOINTS", "tcp://a.example:1"],
+        ),
         (&[("FENCE_PRIMARY", "stop")], &["FENCE_PRIMARY", "PROMOTE_REPLICA"]),
         (&[REPLICA, ("FENCE_PRIMARY", "stop")], &["FENCE_PRIMARY", "PROMOTE_REPLICA"]),
         (&[("PROMOTE_ON", "failed,available")], &["PROMOTE_ON", "`available`", "healthy"]),
@@ -168,6 +170,9 @@ fn a_password_in_an_endpoint_is_refused_and_shown_nowhere() {
         "http://user:p@w@h.example/",
         "user:pw@h.example:5432",
         "http://user:pw@h.example/,http://user:pw@h.example/",
+        "http://user:p/pw@h.example/",
+        "http://user:p,pw@h.example/",
+        "http://a.example/,http://user:p?#pw@h.example/,tcp://b.example:1",
     ] {
         for name in ["HEALTH_ENDPOINTS", "SECONDARY_ENDPOINTS"] {
             let fault = fault(&[(name, value)]);

@@ -197,7 +197,7 @@ pub(crate) fn memories(state: Option<CheckState>, fenced: bool) -> Vec<Evidence<
         vec![None]
     };
     let returned: Vec<Option<Move>> = if forced {
-        vec![None, Some(announced(VERSION + 1, ago(1)))]
+        vec![None, Some(announced(VERSION + 1, now()))]
     } else {
         let cooling = moved(VERSION, ago(9));
         vec![

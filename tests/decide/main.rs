@@ -275,7 +275,7 @@ fn a_term_is_over_at_its_very_end() {
     assert_eq!((failing_over(179), failing_over(180)), ("multi-az-failover", "primary-unhealthy"));
 
     let going_back = |seconds| Scene::promoting("failed").but(returned(VERSION + 1, seconds)).code();
-    assert_eq!((going_back(899), going_back(900)), ("failback-in-progress", "replica-fit-to-promote"));
+    assert_eq!((going_back(29), going_back(30)), ("failback-in-progress", "replica-fit-to-promote"));
 
     let paused = |seconds| {
         let until = Some(now() + SignedDuration::from_secs(seconds));

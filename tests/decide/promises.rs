@@ -1,5 +1,6 @@
 //! What every change must have in its favour, told from the evidence alone: none of this asks the rules.
 
+use jiff::SignedDuration;
 use rds_route53_failover::decide::{Effect, Order, Rule, Streak};
 use rds_route53_failover::diagnosis::Diagnosis;
 use rds_route53_failover::memory::{By, Memory};
@@ -126,10 +127,13 @@ fn promotion(d: &Decided<'_>, memory: &Memory, version: i64) -> Option<&'static 
     .or_else(|| any_promotion(d, memory, version))
 }
 
+/// Until then an announced failback may still be sent.
+const SENT_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
 fn any_promotion(d: &Decided<'_>, memory: &Memory, version: i64) -> Option<&'static str> {
     let sent = memory.promoted.as_ref().is_some_and(|sent| sent.is_recent(now()));
     let going_back = memory.returned.as_ref().is_some_and(|returned| {
-        returned.version == version + 1 && returned.until.is_some_and(|until| now() < until)
+        returned.version == version + 1 && returned.until.is_some() && now() < returned.at + SENT_WITHIN
     });
     first(&[
         (state(d) != Some(CheckState::ForcedUnhealthy), "promoted before traffic was moved"),

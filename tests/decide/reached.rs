@@ -5,7 +5,8 @@ use rds_route53_failover::memory::By;
 use rds_route53_failover::model::{Cause, CheckState, Evidence, Reading, Sample};
 
 use crate::scene::{
-    FAILBACK, FAILOVER, FORCED_PROMOTION, PROMOTION, Scene, VERSION, ago, announced, failure, moved, source,
+    FAILBACK, FAILOVER, FORCED_PROMOTION, PROMOTION, Scene, VERSION, ago, announced, failure, moved, now,
+    source,
 };
 use crate::{ALONE, FENCE, PROMOTE, ZONE, grey, scene, unreachable_check};
 
@@ -61,7 +62,7 @@ fn table() -> Vec<(&'static str, Scene)> {
         ("primary-still-available", auto("available").order(FORCED_PROMOTION)),
         (
             "failback-in-progress",
-            Scene::promoting("failed").but(|s| s.memory().returned = Some(announced(VERSION + 1, ago(14)))),
+            Scene::promoting("failed").but(|s| s.memory().returned = Some(announced(VERSION + 1, now()))),
         ),
         (
             "replica-not-ready",

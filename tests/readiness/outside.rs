@@ -95,6 +95,9 @@ async fn a_probe_that_a_hung_server_answers_is_a_warning() {
         let report = check_outside(&endpoints, &[]).await;
         assert_eq!(level(&report, "probe-kind"), expected, "{endpoints}");
     }
+    let secondary = format!("tcp://{}", dead());
+    let report = check_outside(&format!("http://{up}/"), &[("SECONDARY_ENDPOINTS", &secondary)]).await;
+    assert_eq!(level(&report, "probe-kind"), Level::Warn, "a hung secondary passes as well");
 }
 
 #[tokio::test(start_paused = true)]
