@@ -39,6 +39,8 @@ pub struct Report {
     pub mode: Mode,
     /// When things happened.
     pub times: Times,
+    /// The pause that is in force; null where there is none, or the tags were not read.
+    pub pause: Option<Paused>,
     /// What DNS answers for the failover record: `primary`, `secondary`, `other` or `unknown`; null where it was not
     /// asked.
     #[serde(serialize_with = "answer")]
@@ -59,6 +61,8 @@ pub struct Report {
 pub struct Primary {
     /// Its identifier.
     pub id: String,
+    /// Its region; null where the primary is outside RDS.
+    pub region: Option<String>,
     /// Its status, or `missing`, or `unknown`; null where nothing was read.
     pub status: Option<String>,
     /// `healthy`, `hold`, `unhealthy` or `unknown`.
@@ -70,6 +74,8 @@ pub struct Primary {
 pub struct Replica {
     /// Its identifier.
     pub id: String,
+    /// Its region.
+    pub region: Option<String>,
     /// Its status, or `missing`, or `unknown`; null where nothing was read.
     pub status: Option<String>,
     /// `replica`, `promoting`, `promoted` or `other`.
@@ -108,6 +114,17 @@ pub struct Times {
     pub routed_at: Option<String>,
     /// When the promotion of the present incident was sent.
     pub promoted_at: Option<String>,
+    /// When the cooldown in force ends.
+    pub cooldown_until: Option<String>,
+}
+
+/// A pause in the response.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Paused {
+    /// When it ends; null where it lasts until `resume`.
+    pub until: Option<String>,
+    /// A person's words.
+    pub reason: String,
 }
 
 impl Report {
@@ -118,9 +135,15 @@ impl Report {
             decision: "ignore",
             reason,
             message,
-            primary: Primary { id: pair.primary.to_string(), status: None, health: Health::Unknown.as_str() },
+            primary: Primary {
+                id: pair.primary.to_string(),
+                region: pair.rds_primary().and_then(|primary| primary.region.clone()),
+                status: None,
+                health: Health::Unknown.as_str(),
+            },
             replica: pair.replica.as_ref().map(|replica| Replica {
                 id: replica.identifier.clone(),
+                region: replica.region.clone(),
                 status: None,
                 role: Role::Other.as_str(),
                 lag_seconds: None,
@@ -130,6 +153,7 @@ impl Report {
             observations: 0,
             mode: config.mode,
             times: Times::default(),
+            pause: None,
             dns: None,
             rules: None,
             ready: None,
@@ -172,12 +196,14 @@ impl Report {
         self.health_check.by = case.forced_by().map(By::as_str);
         let incident = case.incident();
         self.times.routed_at = incident.map(|routed| written(routed.at));
-        self.times.promoted_at = case
-            .seen
-            .memory
-            .read()
-            .and_then(|memory| memory.promotion_in(incident?.version))
-            .map(|sent| written(sent.at));
+        let memory = case.seen.memory.read();
+        self.times.promoted_at =
+            memory.and_then(|memory| memory.promotion_in(incident?.version)).map(|sent| written(sent.at));
+        self.times.cooldown_until = case.cooldown_end().map(written);
+        self.pause = memory
+            .and_then(|memory| memory.pause.as_ref())
+            .filter(|pause| pause.in_force(case.now))
+            .map(|pause| Paused { until: pause.until.map(written), reason: pause.reason.clone() });
     }
 }
 

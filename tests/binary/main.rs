@@ -129,13 +129,15 @@ async fn a_tick_answers_in_the_promised_shape_and_makes_three_calls() {
         "observations",
         "mode",
         "times",
+        "pause",
         "dns",
     ];
     assert_eq!(keys(&body), all.into());
     // A field that is not known is null, and never left out.
-    assert_eq!(keys(&body["replica"]), ["id", "status", "role", "lag_seconds"].into());
+    assert_eq!(keys(&body["replica"]), ["id", "region", "status", "role", "lag_seconds"].into());
     assert_eq!(keys(&body["health_check"]), ["id", "state", "by", "version"].into());
-    assert_eq!(body["times"], json!({"unhealthy_since": null, "routed_at": null, "promoted_at": null}));
+    let times = ["unhealthy_since", "routed_at", "promoted_at", "cooldown_until"];
+    assert_eq!(body["times"], times.map(|time| (time, Value::Null)).into_iter().collect::<Value>());
     let Response {
         decision,
         reason,
