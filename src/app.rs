@@ -69,6 +69,7 @@ impl App {
     ) -> Result<Report, Failure> {
         let mut account =
             Account { reads_only: self.context.config.mode == Mode::Observe, ..Account::default() };
+        let mut requested = None;
         let answered = match trigger::read(event, &self.context.config.pair) {
             Err(failure) => Err(failure),
             Ok(Request::Ignore { reason, message }) => {
@@ -77,6 +78,7 @@ impl App {
             Ok(Request::Tick) => self.reconcile(Order::Tick, None, &clock, &mut account).await,
             Ok(Request::Action(action)) => {
                 account.was_ordered = !matches!(action, Action::Status | Action::Check);
+                requested = Some(action.reason().to_owned());
                 self.obey(action, &clock, &mut account).await
             }
         };
@@ -88,7 +90,7 @@ impl App {
                 report.message = format!("{}; {failures} notification(s) could not be sent", report.message);
             }
         }
-        self.log(&account, &answered, failures, &clock);
+        self.log(&account, &answered, requested.as_deref(), failures, &clock);
         answered
     }
 
@@ -174,11 +176,13 @@ impl App {
         self.notified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The one summary line of an invocation, and its metrics.
+    /// The one summary line of an invocation, and its metrics. `requested` is a person's words, empty where the action
+    /// takes none; what the function does by itself has no such field.
     fn log(
         &self,
         account: &Account,
         answered: &Result<Report, Failure>,
+        requested: Option<&str>,
         failed_notifications: Option<usize>,
         clock: &Clock,
     ) {
@@ -194,6 +198,7 @@ impl App {
                 check = report.health_check.state,
                 version = report.health_check.version,
                 actions = words(&report.actions),
+                requested,
                 observations = report.observations,
                 mode = report.mode.as_str(),
                 dns = report.dns.map(dns::Answer::as_str),
@@ -205,6 +210,7 @@ impl App {
                 error_type = failure.kind.name(),
                 reason = failure.kind.code(),
                 actions = words(&failure.done),
+                requested,
                 duration_ms,
                 "{}",
                 failure.message

@@ -48,6 +48,9 @@ pub async fn status(context: &Context, clock: &Clock, account: &mut Account) -> 
     let considered = explain::considered(&case);
     remember(account, seen, streak, Some(rule), message, clock);
     let mut report = Report::of(account, &context.config);
+    if let Some(last) = &account.last {
+        report.show_more(&last.case(&context.config.pair));
+    }
     report.decision = "stay";
     report.rules = Some(considered);
     Ok(report)

@@ -39,6 +39,9 @@ pub struct Report {
     pub mode: Mode,
     /// When things happened.
     pub times: Times,
+    /// The pause that is in force; only in the answer to `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Paused>,
     /// What DNS answers for the failover record: `primary`, `secondary`, `other` or `unknown`; null where it was not
     /// asked.
     #[serde(serialize_with = "answer")]
@@ -59,6 +62,9 @@ pub struct Report {
 pub struct Primary {
     /// Its identifier.
     pub id: String,
+    /// Its region; only in the answer to `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Its status, or `missing`, or `unknown`; null where nothing was read.
     pub status: Option<String>,
     /// `healthy`, `hold`, `unhealthy` or `unknown`.
@@ -70,6 +76,9 @@ pub struct Primary {
 pub struct Replica {
     /// Its identifier.
     pub id: String,
+    /// Its region; only in the answer to `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Its status, or `missing`, or `unknown`; null where nothing was read.
     pub status: Option<String>,
     /// `replica`, `promoting`, `promoted` or `other`.
@@ -108,6 +117,18 @@ pub struct Times {
     pub routed_at: Option<String>,
     /// When the promotion of the present incident was sent.
     pub promoted_at: Option<String>,
+    /// When the cooldown in force ends; only in the answer to `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown_until: Option<String>,
+}
+
+/// A pause in the response.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Paused {
+    /// When it ends; null where it lasts until `resume`.
+    pub until: Option<String>,
+    /// A person's words.
+    pub reason: String,
 }
 
 impl Report {
@@ -118,9 +139,15 @@ impl Report {
             decision: "ignore",
             reason,
             message,
-            primary: Primary { id: pair.primary.to_string(), status: None, health: Health::Unknown.as_str() },
+            primary: Primary {
+                id: pair.primary.to_string(),
+                region: None,
+                status: None,
+                health: Health::Unknown.as_str(),
+            },
             replica: pair.replica.as_ref().map(|replica| Replica {
                 id: replica.identifier.clone(),
+                region: None,
                 status: None,
                 role: Role::Other.as_str(),
                 lag_seconds: None,
@@ -130,6 +157,7 @@ impl Report {
             observations: 0,
             mode: config.mode,
             times: Times::default(),
+            pause: None,
             dns: None,
             rules: None,
             ready: None,
@@ -172,12 +200,23 @@ impl Report {
         self.health_check.by = case.forced_by().map(By::as_str);
         let incident = case.incident();
         self.times.routed_at = incident.map(|routed| written(routed.at));
-        self.times.promoted_at = case
-            .seen
-            .memory
-            .read()
-            .and_then(|memory| memory.promotion_in(incident?.version))
-            .map(|sent| written(sent.at));
+        let memory = case.seen.memory.read();
+        self.times.promoted_at =
+            memory.and_then(|memory| memory.promotion_in(incident?.version)).map(|sent| written(sent.at));
+    }
+
+    /// Fills in what only a person asks for.
+    pub fn show_more(&mut self, case: &Case<'_>) {
+        self.primary.region = case.pair.rds_primary().and_then(|primary| primary.region.clone());
+        if let (Some(shown), Some(replica)) = (&mut self.replica, &case.pair.replica) {
+            shown.region.clone_from(&replica.region);
+        }
+        self.times.cooldown_until = case.cooldown_end().map(written);
+        let memory = case.seen.memory.read();
+        self.pause = memory
+            .and_then(|memory| memory.pause.as_ref())
+            .filter(|pause| pause.in_force(case.now))
+            .map(|pause| Paused { until: pause.until.map(written), reason: pause.reason.clone() });
     }
 }
 

@@ -79,6 +79,18 @@ pub enum Action {
     Resume,
 }
 
+impl Action {
+    /// The person's words; empty where the action takes none.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Failover { reason, .. } | Self::Failback { reason, .. } | Self::Pause { reason, .. } => {
+                reason
+            }
+            Self::Status | Self::Check | Self::Resume => "",
+        }
+    }
+}
+
 /// An SNS record as far as it counts here. The type of `aws_lambda_events` demands the signature and its
 /// certificate, too; an event without them, replayed by hand, must still wake the function.
 #[derive(Deserialize)]

@@ -10,20 +10,25 @@ use crate::reason;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  done, or already so; status and tick: the primary is healthy; check: ready
-  1  refused: the function answered, and did not do what was requested
+  0  done, or already so; status and tick: the primary is healthy; check: ready;
+     history: read to the end; rebuild: the new replica is ready
+  1  refused: the function answered, and did not do what was requested;
+     rebuild: there is nothing to rebuild, or RDS refused a step
   2  the command line is wrong; nothing was sent
   3  the function failed; its error type and message are printed
-  4  unknown: no answer, or you stopped waiting; run status before you repeat
-  5  nothing was sent: no credentials, no connection, no consent, no permission
-  6  check: not ready; status and tick: anything but a healthy primary
+  4  unknown: no answer, or you stopped waiting; run status before you repeat;
+     history: not read to the end
+  5  nothing was sent: no credentials, no connection, no consent, no permission;
+     history: nothing was read
+  6  check: not ready; status and tick: anything but a healthy primary;
+     rebuild: the new replica is not ready yet
 
 Credentials and the region are found as by the AWS CLI: environment variables,
 profiles, IAM Identity Center (aws sso login), helper processes.
 AWS_ENDPOINT_URL_LAMBDA works, too. Every command is in docs/runbook.md, with the
-`aws lambda invoke` command that does the same.";
+`aws` command that does the same.";
 
-/// Client of a deployed rds-route53-failover: ask it, fail over, fail back, pause it.
+/// Client of a deployed rds-route53-failover: ask it, fail over, fail back, pause it, rebuild after a promotion.
 #[derive(Debug, Parser)]
 #[command(name = "ctl", version, after_help = AFTER_HELP)]
 pub struct Args {
@@ -76,6 +81,52 @@ pub enum Command {
     /// Run one tick now instead of waiting for the schedule; it can change what any tick can
     #[command(after_help = AFTER_HELP)]
     Tick(Common),
+    /// What the function changed, from its log: when, who, why, by which rule, how long; changes nothing
+    #[command(after_help = AFTER_HELP)]
+    History(History),
+    /// After a promotion: make a new replica like the old primary, and print the steps that are left
+    #[command(after_help = AFTER_HELP)]
+    Rebuild(Rebuild),
+}
+
+/// A look into the log.
+#[derive(Debug, clap::Args)]
+pub struct History {
+    /// Which function.
+    #[command(flatten)]
+    pub common: Common,
+    /// How far to look back, such as 7d, 12h or 30m
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = age)]
+    pub since: Duration,
+    /// The function's log group [default: /aws/lambda/NAME]
+    #[arg(long, value_name = "NAME")]
+    pub log_group: Option<String>,
+}
+
+/// The steps after a promotion.
+#[derive(Debug, clap::Args)]
+pub struct Rebuild {
+    /// Which function.
+    #[command(flatten)]
+    pub common: Common,
+    /// Identifier of the new replica [default: the promoted instance's with -2, or with the next number]
+    #[arg(long, value_name = "NAME")]
+    pub id: Option<String>,
+    /// Which instance's region, class, groups, storage type and backups the new replica gets
+    #[arg(long, value_enum, value_name = "INSTANCE", default_value_t = Like::Primary)]
+    pub like: Like,
+    /// The function's stack [default: the function's name]
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+}
+
+/// What the new replica resembles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Like {
+    /// The old primary, whose place it takes
+    Primary,
+    /// The promoted instance, where the old primary is deleted or its region is down
+    Promoted,
 }
 
 /// A failover.
@@ -137,7 +188,7 @@ pub struct Common {
     /// Skip the question
     #[arg(long)]
     pub yes: bool,
-    /// Print the function's answer as it is
+    /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -150,6 +201,14 @@ pub struct Reason {
     pub text: String,
 }
 
+impl Common {
+    /// The function's name, also where it is given as an ARN, which can end in a version or alias.
+    pub fn function_name(&self) -> &str {
+        let of_arn = self.function.split_once(":function:").and_then(|(_, rest)| rest.split(':').next());
+        of_arn.unwrap_or(&self.function)
+    }
+}
+
 impl Args {
     /// Parses words as the command line does.
     ///
@@ -157,6 +216,16 @@ impl Args {
     /// What is wrong with them, as the command line says it.
     pub fn of_words(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         Self::try_parse_from(words).map_err(|error| error.to_string())
+    }
+}
+
+/// A duration that can be days, too.
+fn age(text: &str) -> Result<Duration, String> {
+    let days =
+        text.strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok()).filter(|days| *days > 0);
+    match days {
+        Some(days) => Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+        None => duration(text).map_err(|_| "write it like 7d, 12h or 30m".to_owned()),
     }
 }
 
@@ -176,6 +245,8 @@ impl Command {
             Self::Pause { .. } => "pause",
             Self::Resume(_) => "resume",
             Self::Tick(_) => "tick",
+            Self::History(_) => "history",
+            Self::Rebuild(_) => "rebuild",
         }
     }
 
@@ -189,6 +260,8 @@ impl Command {
             | Self::Failback { common, .. }
             | Self::Pause { common, .. } => common,
             Self::Failover(failover) => &failover.common,
+            Self::History(history) => &history.common,
+            Self::Rebuild(rebuild) => &rebuild.common,
         }
     }
 
@@ -197,16 +270,17 @@ impl Command {
         matches!(self, Self::Failover(_) | Self::Failback { .. })
     }
 
-    /// Whether it only reads.
+    /// Whether the function only reads for it.
     pub fn reads(&self) -> bool {
-        matches!(self, Self::Status(_) | Self::Check(_))
+        matches!(self, Self::Status(_) | Self::Check(_) | Self::History(_) | Self::Rebuild(_))
     }
 
-    /// The payload of the invocation. What is not requested is left out.
+    /// The payload of the invocation; null where the function is not asked. What is not requested is left out.
     pub fn payload(&self) -> Value {
         let mut payload = json!({"action": self.name()});
         let mut set = |field: &str, value: Value| payload[field] = value;
         match self {
+            Self::History(_) | Self::Rebuild(_) => return Value::Null,
             Self::Status(_) | Self::Check(_) | Self::Resume(_) | Self::Tick(_) => {}
             Self::Failover(Failover { reason, force, promote, allow_data_loss, planned, .. }) => {
                 set("reason", json!(reason.text));

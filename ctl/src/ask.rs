@@ -93,7 +93,9 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
         | Command::Check(_)
         | Command::Pause { .. }
         | Command::Resume(_)
-        | Command::Tick(_) => {}
+        | Command::Tick(_)
+        | Command::History(_)
+        | Command::Rebuild(_) => {}
     }
     all
 }
@@ -164,7 +166,9 @@ fn refusals(command: &Command, status: &Value) -> Vec<String> {
         | Command::Check(_)
         | Command::Pause { .. }
         | Command::Resume(_)
-        | Command::Tick(_) => {}
+        | Command::Tick(_)
+        | Command::History(_)
+        | Command::Rebuild(_) => {}
     }
     all
 }

@@ -51,6 +51,8 @@ impl Exit {
                 (did("route-to-primary") || reason == "already-on-primary", Self::Refused)
             }
             Command::Pause { .. } => (acts && reason == "paused", Self::Refused),
+            // Neither is an answer of the function.
+            Command::History(_) | Command::Rebuild(_) => (false, Self::Unknown),
             Command::Resume(_) => (acts && reason == "resumed", Self::Refused),
         };
         if done { Self::Done } else { otherwise }

@@ -3,19 +3,21 @@
 use std::error::Error;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::primitives::Blob;
-use aws_smithy_runtime_api::client::result::ConnectorError;
 use serde_json::Value;
 
 use crate::args::Command;
-use crate::credentials::{advice, chain, find};
+use crate::credentials::find;
+use crate::fault::{Fault, identity};
 
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection may take.
+pub const CONNECT: Duration = Duration::from_secs(5);
 /// Reading takes seconds; a function that hangs for longer is worth another look.
 const WAIT_READ: Duration = Duration::from_secs(180);
 /// Longer than any function can run (15 minutes): a request that is given up halfway goes on unseen.
@@ -36,6 +38,7 @@ pub enum Answer {
 
 /// A function that can be invoked.
 pub struct Function<'a> {
+    sdk: SdkConfig,
     client: Client,
     command: &'a Command,
     wait: Duration,
@@ -57,7 +60,17 @@ impl<'a> Function<'a> {
         if let Some(url) = &common.local {
             config = config.endpoint_url(url);
         }
-        Ok(Self { client: Client::from_conf(config.build()), command, wait })
+        Ok(Self { client: Client::from_conf(config.build()), sdk, command, wait })
+    }
+
+    /// What other clients are made of: the same credentials and HTTP client.
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    /// Its region.
+    pub fn region(&self) -> String {
+        self.sdk.region().map(ToString::to_string).unwrap_or_default()
     }
 
     /// Invokes it and waits for the answer.
@@ -101,48 +114,21 @@ impl<'a> Function<'a> {
         {
             return Answer::Failed(value);
         }
-        match error {
-            SdkError::ServiceError(service) => {
-                let code = service.err().code().unwrap_or("an error without a code");
-                let message = service.err().message().unwrap_or_default();
-                let refused = error.raw_response().is_some_and(|answer| answer.status().as_u16() < 500);
-                if refused {
-                    Answer::NotSent(self.refusal(code, message))
-                } else {
-                    Answer::Lost(format!("Lambda answered {code}: {message}"))
-                }
-            }
-            SdkError::ConstructionFailure(_) => Answer::NotSent(format!("{}.", chain(error))),
-            SdkError::DispatchFailure(failure) => {
-                let why = failure.as_connector_error().map(|error| chain(error)).unwrap_or_default();
-                if failure.as_connector_error().is_some_and(is_connect) {
-                    Answer::NotSent(format!(
-                        "No connection to Lambda ({why}). Check the network, --region and AWS_ENDPOINT_URL."
-                    ))
-                } else if failure.is_timeout() {
-                    Answer::Lost(format!("No answer within {} s.", self.wait.as_secs()))
-                } else {
-                    Answer::Lost(format!("The connection broke: {why}."))
-                }
-            }
-            SdkError::TimeoutError(_) | SdkError::ResponseError(_) | _ => {
-                Answer::Lost(format!("{}.", chain(error)))
-            }
+        match Fault::of("Lambda", self.wait, error) {
+            Fault::Refused { code, message } => Answer::NotSent(self.refusal(&code, &message)),
+            Fault::NotSent(why) => Answer::NotSent(why),
+            Fault::Lost(why) => Answer::Lost(why),
         }
     }
 
     /// What Lambda's refusal means and what to do. Lambda refuses before it runs anything.
     fn refusal(&self, code: &str, message: &str) -> String {
         let common = self.command.common();
+        let permission = "lambda:InvokeFunction on this function";
+        if let Some(words) = identity(common, code, message, permission) {
+            return words;
+        }
         match code {
-            "ExpiredTokenException"
-            | "UnrecognizedClientException"
-            | "InvalidSignatureException"
-            | "IncompleteSignatureException"
-            | "MissingAuthenticationTokenException" => advice(common, &format!("{code}: {message}")),
-            "AccessDeniedException" => format!(
-                "{code}: {message}. You need lambda:InvokeFunction on this function; `aws sts get-caller-identity` shows who you are."
-            ),
             "ResourceNotFoundException" => format!(
                 "There is no function `{}` in this account and region. Check --function, --region, --qualifier and --profile.",
                 common.function
@@ -153,18 +139,6 @@ impl<'a> Function<'a> {
             _ => format!("{code}: {message}."),
         }
     }
-}
-
-/// Whether no connection was made, so that nothing can have arrived.
-fn is_connect(error: &ConnectorError) -> bool {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-            return error.is_connect();
-        }
-        next = error.source();
-    }
-    false
 }
 
 fn is_failure(value: &Value) -> bool {

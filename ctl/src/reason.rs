@@ -12,11 +12,20 @@ pub fn parse(text: &str) -> Result<String, String> {
     if length > LONGEST {
         return Err(format!("{length} characters; at most {LONGEST} are allowed, and nothing was sent"));
     }
-    let folded: String = text.chars().map(|c| if c.is_control() || is_format(c) { ' ' } else { c }).collect();
-    match folded.trim() {
-        "" => Err("say why in a few words".to_owned()),
-        words => Ok(words.to_owned()),
+    match folded(text, LONGEST) {
+        words if words.is_empty() => Err("say why in a few words".to_owned()),
+        words => Ok(words),
     }
+}
+
+/// A text of somebody else as one line of at most so many characters; where some are left out, it ends in `…`.
+pub fn folded(text: &str, most: usize) -> String {
+    let fold = |c: char| if c.is_control() || is_format(c) { ' ' } else { c };
+    let folded: String = text.trim().chars().map(fold).collect();
+    if folded.chars().nth(most).is_none() {
+        return folded.trim().to_owned();
+    }
+    folded.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Bidirectional marks, embeddings and isolates, and the two separators that break lines.

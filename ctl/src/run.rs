@@ -9,13 +9,16 @@ use crate::args::{Command, Failover};
 use crate::exit::Exit;
 use crate::invoke::{Answer, Function};
 use crate::terminal::{Interrupted, asked, waiting};
-use crate::{ask, planned, show};
+use crate::{ask, history, planned, rebuild, show};
 
 /// Carries out a command.
 ///
 /// # Errors
 /// The terminal or pipe is gone.
 pub async fn run(command: &Command) -> io::Result<Exit> {
+    if let Command::History(history) = command {
+        return history::print(history).await;
+    }
     let mut errors = io::stderr();
     let asks = command.moves_traffic() && !command.common().yes;
     if asks && !(io::stdin().is_terminal() && errors.is_terminal()) {
@@ -35,6 +38,9 @@ pub async fn run(command: &Command) -> io::Result<Exit> {
     };
     if let Command::Failover(failover @ Failover { planned: true, engine: Some(engine), .. }) = command {
         return planned::walk(&function, command, failover, *engine).await;
+    }
+    if let Command::Rebuild(rebuild) = command {
+        return rebuild::walk(&function, command, rebuild).await;
     }
     if asks {
         let status = match status(&function).await {
@@ -102,6 +108,8 @@ fn doing(command: &Command, passed: Duration) -> String {
     let probably = match command {
         Command::Status(_) => "reading RDS, Route 53 and the probes",
         Command::Check(_) => "examining instances, records, probes and permissions",
+        Command::History(_) => "reading the log",
+        Command::Rebuild(_) => "reading RDS, Route 53 and the probes",
         Command::Pause { .. } | Command::Resume(_) => "reading all, then writing a tag",
         Command::Failover(_) | Command::Failback { .. } | Command::Tick(_) if seconds < 3 => {
             "reading RDS, Route 53 and the probes"
@@ -131,8 +139,13 @@ fn interrupted(command: &Command, after: Duration) -> String {
 
 /// The `status` command for the same function.
 pub fn status_command(command: &Command) -> String {
+    command_for(command, "status")
+}
+
+/// The command with another verb for the same function.
+pub fn command_for(command: &Command, verb: &str) -> String {
     let common = command.common();
-    let mut words = format!("ctl status --function {}", common.function);
+    let mut words = format!("ctl {verb} --function {}", common.function);
     for (option, value) in [
         ("region", &common.region),
         ("profile", &common.profile),

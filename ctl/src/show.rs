@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::args::Command;
 use crate::exit::Exit;
 use crate::invoke::Answer;
+use crate::reason::folded;
 use crate::run::status_command;
 
 const WIDTH: usize = 80;
@@ -86,7 +87,7 @@ pub fn say(out: &mut impl Write, words: &str) -> io::Result<()> {
 /// The answer as a table.
 pub fn table(title: &str, report: &Value) -> String {
     let mut out = format!("\n{}\n", title.to_uppercase());
-    row(&mut out, "Automatic", automatic(report));
+    row(&mut out, "Automatic", &automatic(report));
     if let Some(ready) = report["ready"].as_bool() {
         row(&mut out, "Ready", if ready { "yes" } else { "NO" });
     }
@@ -136,8 +137,8 @@ pub fn table(title: &str, report: &Value) -> String {
     out
 }
 
-/// Whether the function would act by itself: what a person asks first.
-fn automatic(report: &Value) -> &'static str {
+/// Whether the function would act by itself, and everything that keeps it: what a person asks first.
+fn automatic(report: &Value) -> String {
     let holds = |code: &str| {
         let rules = report["rules"].as_array();
         report["reason"] == code
@@ -145,15 +146,30 @@ fn automatic(report: &Value) -> &'static str {
                 rules.iter().any(|rule| rule["code"] == code && rule["applies"] == "yes")
             })
     };
+    let mut all = Vec::new();
     if report["mode"] == "observe" {
-        "OFF: MODE=observe, the function changes nothing"
-    } else if holds("paused") {
-        "PAUSED: nothing changes until `ctl resume`, or the pause ends"
-    } else if holds("cooldown") {
-        "IN COOLDOWN: no automatic failover until it ends"
-    } else {
-        "on"
+        all.push("OFF: MODE=observe, the function changes nothing.".to_owned());
     }
+    let pause = &report["pause"];
+    if pause.is_object() {
+        let until = match pause["until"].as_str() {
+            Some(until) => format!("until {until}"),
+            None => "until `ctl resume`".to_owned(),
+        };
+        let reason = match text(&pause["reason"]) {
+            reason if reason.is_empty() => "no reason given".to_owned(),
+            reason => folded(&reason, 200),
+        };
+        all.push(format!("PAUSED by a person {until}: {reason}."));
+    } else if holds("paused") {
+        all.push("PAUSED: nothing changes until `ctl resume`, or the pause ends.".to_owned());
+    }
+    if let Some(until) = report["times"]["cooldown_until"].as_str() {
+        all.push(format!("IN COOLDOWN until {until}: no automatic failover."));
+    } else if holds("cooldown") {
+        all.push("IN COOLDOWN: no automatic failover until it ends.".to_owned());
+    }
+    if all.is_empty() { "on".to_owned() } else { all.join(" ") }
 }
 
 fn traffic(state: Option<&str>) -> &'static str {
@@ -201,7 +217,8 @@ fn rules(out: &mut String, report: &Value) {
     }
 }
 
-fn row(out: &mut String, label: &str, value: &str) {
+/// A labelled line of a table.
+pub fn row(out: &mut String, label: &str, value: &str) {
     out.push_str(&lines(&format!("{label:<LABEL$}"), value));
 }
 

@@ -3,119 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::convert::Infallible;
-use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use emulator::World;
-use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, world};
-use rds_route53_failover::error::Failure;
+use proof::rig::{CHECK, PRIMARY, REPLICA, world};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use ctl::{args::Args, ask};
+use deployed::{Deployed, command, deployed, ended};
 
-/// A deployed function and the requests that reached it.
-struct Deployed {
-    rig: Rig,
-    requests: Mutex<Vec<(String, Value)>>,
-}
-
-/// What a run of the client came to.
-struct Run {
-    exit: i32,
-    out: String,
-    errors: String,
-    payloads: Vec<Value>,
-    path: String,
-}
-
-fn deployed(world: World, variables: &[(&str, &str)]) -> Arc<Deployed> {
-    // The client is a process of its own, so time is real here and nothing may take long.
-    let rig = Rig::new(world, &[&[("CONFIRMATION_INTERVAL", "1ms")], variables].concat());
-    Arc::new(Deployed { rig, requests: Mutex::default() })
-}
-
-impl Deployed {
-    async fn answer(&self, request: hyper::Request<hyper::body::Incoming>) -> hyper::Response<Full<Bytes>> {
-        let path = request.uri().to_string();
-        let body = request.into_body().collect().await.unwrap().to_bytes();
-        let event: Value = serde_json::from_slice(&body).unwrap();
-        self.requests.lock().unwrap().push((path, event.clone()));
-        let response = hyper::Response::builder().header("content-type", "application/json");
-        let (response, body) = match self.rig.invoke(event).await {
-            Ok(report) => (response, json!(report)),
-            Err(failure @ Failure { .. }) => (
-                response.header("x-amz-function-error", "Unhandled"),
-                json!({"errorType": failure.kind.name(), "errorMessage": failure.to_string()}),
-            ),
-        };
-        response.body(Full::new(Bytes::from(body.to_string()))).unwrap()
-    }
-
-    /// Runs the client against it, with no terminal.
-    async fn run(self: &Arc<Self>, command: &str, arguments: &[&str]) -> Run {
-        let arguments = [&[command, "--function", "orders"], arguments].concat();
-        self.run_as_is(&arguments, |command, url| {
-            command.env("AWS_ENDPOINT_URL_LAMBDA", url).env("AWS_REGION", "us-east-1");
-        })
-        .await
-    }
-
-    async fn run_as_is(self: &Arc<Self>, arguments: &[&str], prepare: impl Fn(&mut Command, &str)) -> Run {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let this = Arc::clone(self);
-        let serving = async {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let service = service_fn(|request| {
-                    let this = Arc::clone(&this);
-                    async move { Ok::<_, Infallible>(this.answer(request).await) }
-                });
-                let http = hyper::server::conn::http1::Builder::new();
-                // The client going away is no concern of the stub's.
-                let _ = http.serve_connection(TokioIo::new(stream), service).await;
-            }
-        };
-        let mut command = command(arguments);
-        prepare(&mut command, &url);
-        let running = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let output = tokio::select! {
-            output = running => output.unwrap(),
-            () = serving => unreachable!("the stub serves until the client ends"),
-        };
-        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
-        let path = requests.first().map(|(path, _)| path.clone()).unwrap_or_default();
-        Run { payloads: requests.into_iter().map(|(_, event)| event).collect(), path, ..ended(&output) }
-    }
-}
-
-/// The client with an environment that holds nothing of the machine's.
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ctl"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .stdin(Stdio::null());
-    command
-}
-
-fn ended(output: &Output) -> Run {
-    Run {
-        exit: output.status.code().unwrap(),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        errors: String::from_utf8_lossy(&output.stderr).into_owned(),
-        payloads: Vec::new(),
-        path: String::new(),
-    }
-}
+mod deployed;
 
 fn world_with(status: &str) -> World {
     let mut world = world();
@@ -147,6 +48,45 @@ async fn status_of_an_unhealthy_primary_is_exit_code_6() {
     let run = deployed(world_with("storage-full"), &[]).run("status", &[]).await;
     assert_eq!(run.exit, 6);
     assert!(run.out.contains("storage-full"), "{}", run.out);
+}
+
+/// The first line of the table as one line, however it is wrapped.
+fn first_line(table: &str) -> String {
+    let lines = table.lines().skip_while(|line| !line.starts_with("Automatic"));
+    let own = lines.enumerate().take_while(|(index, line)| *index == 0 || line.starts_with(' '));
+    own.map(|(_, line)| line.trim()).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn the_first_line_of_status_names_mode_pause_and_cooldown_and_none_hides_another() {
+    let function = deployed(world(), &[]);
+    assert_eq!(first_line(&function.run("status", &[]).await.out), "Automatic     on");
+
+    function.run("failover", &["--reason", "drill", "--yes", "--force"]).await;
+    function.run("failback", &["--reason", "drill over", "--yes"]).await;
+    let line = first_line(&function.run("status", &[]).await.out);
+    assert!(line.contains("IN COOLDOWN until 20") && !line.contains("PAUSED"), "{line}");
+
+    function.run("pause", &["--reason", "upgrade", "--for", "2h"]).await;
+    let line = first_line(&function.run("status", &[]).await.out);
+    assert!(line.contains("PAUSED by a person until 20") && line.contains("Z: upgrade."), "{line}");
+    assert!(line.contains("IN COOLDOWN until 20") && !line.contains("OFF"), "{line}");
+
+    function.run("pause", &["--reason", "upgrade"]).await;
+    let line = first_line(&function.run("status", &[]).await.out);
+    assert!(line.contains("PAUSED by a person until `ctl resume`: upgrade."), "{line}");
+}
+
+#[tokio::test]
+async fn in_observe_mode_the_first_line_of_status_says_off_and_still_names_the_pause() {
+    let function = deployed(world(), &[("MODE", "observe")]);
+    let line = first_line(&function.run("status", &[]).await.out);
+    assert!(line.contains("OFF: MODE=observe") && !line.contains("PAUSED"), "{line}");
+    let tag = "until=forever reason=by hand";
+    function.rig.emulator.world().console_set_tag(CHECK, "failover:pause", tag);
+    let line = first_line(&function.run("status", &[]).await.out);
+    assert!(line.contains("OFF: MODE=observe") && line.contains("PAUSED by a person until"), "{line}");
+    assert!(line.contains("by hand"), "{line}");
 }
 
 #[tokio::test]

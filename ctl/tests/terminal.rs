@@ -3,11 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -15,85 +14,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
-/// What the listener does with a request.
-#[derive(Clone, Copy)]
-enum Then {
-    Answer(fn(&Value) -> (u16, Value)),
-    Silence,
-    Cut,
-}
+use common::{Then, ctl, listener, read, with_keys};
+
+mod common;
 
 /// A listener, and the payloads that reached it.
 fn lambda(then: Then) -> (String, Receiver<Value>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (url, requests) = listener(then);
     let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut open = Vec::new();
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            // One request at a time is all that a client of one command sends.
-            while let Some(payload) = request(&mut stream) {
-                let _ = sender.send(payload.clone());
-                let Then::Answer(answer) = then else { break };
-                let (code, body) = answer(&payload);
-                let (body, kind) = (body.to_string(), body["__type"].as_str().unwrap_or_default().to_owned());
-                write!(
-                    stream,
-                    "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\nx-amzn-errortype: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
-                    body.len()
-                )
-                .unwrap();
-            }
-            if let Then::Silence = then {
-                open.push(stream);
-            }
-        }
-    });
+    std::thread::spawn(move || requests.iter().try_for_each(|request| sender.send(request.body)));
     (url, receiver)
-}
-
-fn request(stream: &mut TcpStream) -> Option<Value> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
-}
-
-fn ctl(words: &[&str], url: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ctl"));
-    command
-        .args(words)
-        .args(["--function", "orders"])
-        .env_clear()
-        .env("AWS_ENDPOINT_URL_LAMBDA", url)
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .stdin(Stdio::null());
-    command
-}
-
-fn with_keys(words: &[&str], url: &str) -> Command {
-    let mut command = ctl(words, url);
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    command
-}
-
-fn read(output: &Output) -> (i32, String) {
-    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).replace('\n', " "))
 }
 
 const FAILOVER: &[&str] = &["failover", "--reason", "x", "--yes"];

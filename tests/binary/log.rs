@@ -31,6 +31,29 @@ async fn each_invocation_has_one_summary_line_with_a_time_and_a_level() {
 }
 
 #[tokio::test]
+async fn the_line_holds_a_persons_words_and_what_the_function_does_by_itself_holds_none() {
+    let (_emulator, _server, mut lambda, function) = started(&[]).await;
+    tick(&mut lambda).await;
+    response(&mut lambda, json!({"action": "pause", "reason": "up\ngrade"})).await;
+    response(&mut lambda, json!({"action": "resume"})).await;
+    lambda.send(json!({"action": "pause", "reason": "x", "for": "soon"}), soon());
+    lambda.post().await;
+    let log = function.log().await;
+    let fields: Vec<_> = words(&log).iter().map(|line| (&line["actions"], &line["requested"])).collect();
+    let (none, empty) = (json!(null), json!(""));
+    assert_eq!(
+        fields,
+        [
+            (&empty, &none),
+            (&json!("pause"), &json!("up grade")),
+            (&json!("resume"), &empty),
+            // It is not understood, so nothing says whose words these are.
+            (&empty, &none),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_failed_invocation_has_one_line_too_and_it_names_a_reason() {
     let (_emulator, _server, mut lambda, function) = started(&[]).await;
     lambda.send(json!({"what": "is this"}), soon());

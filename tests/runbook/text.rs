@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ctl::args::Args;
+use ctl::args::{Args, Command};
+use ctl::history::PATTERN;
+use ctl::plan::swap_command;
 use proof::rig::{Rig, world};
 use rds_route53_failover::decide::{Effect, UNREADABLE, rules};
 use rds_route53_failover::error::Kind;
@@ -88,6 +90,20 @@ fn beside_every_command_of_the_client_is_the_aws_command_that_sends_the_same() {
     for (index, line) in lines.iter().enumerate() {
         let Some(words) = of_client(line) else { continue };
         let command = Args::of_words(words).unwrap().command;
+        if let Command::History(history) = &command {
+            let beside = format!(
+                "aws logs filter-log-events --region {} --log-group-name /aws/lambda/{} --filter-pattern '{PATTERN}' --start-time",
+                history.common.region.as_deref().unwrap(),
+                history.common.function
+            );
+            assert!(lines[index + 1].starts_with(&beside), "{beside}");
+            continue;
+        }
+        // Its steps are commands of their own, held to it by the next test.
+        if let Command::Rebuild(_) = &command {
+            assert!(lines[index + 1].starts_with("aws rds create-db-instance-read-replica "), "{line}");
+            continue;
+        }
         // It waits for a person between two requests; its section has the steps by hand.
         if line.contains("--planned") {
             continue;
@@ -131,6 +147,12 @@ fn a_change_of_parameters_touches_neither_template_nor_code_and_names_parameters
             assert!(command.contains(&format!("ParameterKey!=`{name}`")), "{name} would be given twice");
         }
     }
+}
+
+#[test]
+fn the_swap_of_the_runbook_is_the_one_that_rebuild_prints() {
+    let swap = swap_command("orders-failover", "eu-west-1", "orders-replica", "orders-replica-2", None);
+    assert!(runbook().lines().any(|line| line == swap), "{swap}");
 }
 
 /// What stands in backquotes in the first column of the table under a heading.

@@ -234,6 +234,7 @@ fn modify(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<
     let class = params.take("DBInstanceClass");
     let retention = params.take_parsed::<u32>("BackupRetentionPeriod")?;
     let protection = params.take_parsed::<bool>("DeletionProtection")?;
+    let group = params.take("DBParameterGroupName");
     params.finish()?;
     if !["available", "storage-full", "storage-optimization"].contains(&instance.status.as_str()) {
         must_be(instance, "available")?;
@@ -252,8 +253,12 @@ fn modify(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<
     }
     let step = world.step;
     world.changed(Change::InstanceModified { instance: id });
-    if let (Some(instance), Some(protection)) = (world.by_key(key), protection) {
-        instance.deletion_protection = protection;
+    if let Some(instance) = world.by_key(key) {
+        instance.deletion_protection = protection.unwrap_or(instance.deletion_protection);
+        // At once, whatever ApplyImmediately says; its static parameters wait for a reboot. Source: "ModifyDBInstance".
+        if let Some(group) = group {
+            instance.parameter_group = group;
+        }
     }
     // What is not applied at once waits for a maintenance window, which never comes here.
     if !at_once {
@@ -287,7 +292,13 @@ fn create_replica(world: &mut World, region: &str, mut params: Params<'_>) -> Ap
     let name = params.require("SourceDBInstanceIdentifier")?;
     let class = params.take("DBInstanceClass");
     let multi_az = params.take_bool("MultiAZ")?;
+    let subnet_group = params.take("DBSubnetGroupName");
+    let security_groups = params.take_list("VpcSecurityGroupIds.VpcSecurityGroupId");
+    let storage_type = params.take("StorageType");
+    let iops = params.take_parsed::<u32>("Iops")?;
+    let kms_key = params.take("KmsKeyId");
     params.take("PreSignedUrl");
+    // DBParameterGroupName is supported for few engines, and only across regions for MySQL: it is not known here.
     params.finish()?;
     if find(world, region, &id).is_ok() {
         return Err(already_exists());
@@ -304,11 +315,33 @@ fn create_replica(world: &mut World, region: &str, mut params: Params<'_>) -> Ap
              ModifyDBInstance to set the backup retention period to a non-zero value.",
         ));
     }
+    // Both are documented for `StorageType` and `KmsKeyId`; the codes of the refusals are not.
+    if matches!(storage_type.as_deref(), Some("io1" | "io2" | "gp3")) && iops.is_none() {
+        return Err(invalid_combination("A value for Iops is required with this storage type."));
+    }
+    if source.region != region && kms_key.is_none() {
+        return Err(invalid_combination(
+            "A KMS key of this region is required for an encrypted read replica of another region's instance.",
+        ));
+    }
     let replica = Instance::replica_of(source, region, &id);
+    let source_key = source.key_id.clone();
     let source = Source::Instance { region: source.region.clone(), id: source.id.clone() };
     world.add(Instance {
         class: class.unwrap_or_else(|| replica.class.clone()),
         multi_az,
+        subnet_group: subnet_group.unwrap_or_else(|| replica.subnet_group.clone()),
+        security_groups: if security_groups.is_empty() {
+            replica.security_groups.clone()
+        } else {
+            security_groups
+        },
+        storage_type: storage_type.unwrap_or_else(|| replica.storage_type.clone()),
+        key_id: kms_key
+            .and_then(|key| key.rsplit('/').next().map(str::to_owned))
+            .unwrap_or_else(|| source_key.clone()),
+        // None is made with the replica: `BackupRetentionPeriod` is no parameter of this operation.
+        backup_retention: 0,
         source: Some(source),
         created: world.now,
         ..replica

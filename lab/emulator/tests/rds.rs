@@ -201,6 +201,47 @@ async fn a_new_replica_of_a_promoted_instance_replicates_from_it() {
     let second = describe(&clients, "orders-second").await.unwrap();
     assert_eq!(second.db_instance_status(), Some("available"));
     assert_eq!(second.read_replica_source_db_instance_identifier(), Some("orders-primary"));
+    assert_eq!(second.backup_retention_period(), Some(0), "backups are set afterwards");
+}
+
+#[tokio::test]
+async fn a_replica_takes_class_subnet_group_security_groups_and_storage_and_a_parameter_group_afterwards() {
+    let (emulator, clock) = emulator(world());
+    let clients = inprocess(&emulator);
+    let create = || {
+        clients
+            .rds
+            .create_db_instance_read_replica()
+            .db_instance_identifier("orders-second")
+            .source_db_instance_identifier("orders-primary")
+            .db_instance_class("db.r7g.large")
+            .db_subnet_group_name("orders-net")
+            .vpc_security_group_ids("sg-1")
+            .vpc_security_group_ids("sg-2")
+    };
+    let refused = create().storage_type("io2").send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("InvalidParameterCombination"), "without Iops");
+    create().storage_type("io2").iops(3000).send().await.unwrap();
+    clock.pass(60);
+    clients
+        .rds
+        .modify_db_instance()
+        .db_instance_identifier("orders-second")
+        .db_parameter_group_name("orders-pg17")
+        .backup_retention_period(7)
+        .apply_immediately(true)
+        .send()
+        .await
+        .unwrap();
+    clock.pass(60);
+    let second = describe(&clients, "orders-second").await.unwrap();
+    assert_eq!(second.db_instance_class(), Some("db.r7g.large"));
+    assert_eq!(second.db_subnet_group().unwrap().db_subnet_group_name(), Some("orders-net"));
+    let groups = second.vpc_security_groups().iter().map(|group| group.vpc_security_group_id().unwrap());
+    assert_eq!(groups.collect::<Vec<_>>(), ["sg-1", "sg-2"]);
+    assert_eq!(second.storage_type(), Some("io2"));
+    assert_eq!(second.db_parameter_groups()[0].db_parameter_group_name(), Some("orders-pg17"));
+    assert_eq!(second.backup_retention_period(), Some(7));
 }
 
 #[tokio::test]

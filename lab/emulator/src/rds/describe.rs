@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::find;
 use super::instance::{Instance, Source, arn};
+use crate::ACCOUNT;
 use crate::wire::{ApiError, ApiResult, Params, Service, Xml, iso};
 use crate::world::World;
 
@@ -89,14 +90,26 @@ fn members(world: &World, xml: &mut Xml, instance: &Instance) {
             .close();
     }
     xml.leaf("AllocatedStorage", instance.storage)
-        .leaf("StorageType", "gp3")
+        .leaf("StorageType", &instance.storage_type)
         .leaf("InstanceCreateTime", iso(instance.created))
         .leaf("BackupRetentionPeriod", instance.backup_retention)
         .leaf("AvailabilityZone", format_args!("{}a", instance.region))
         .leaf("MultiAZ", instance.multi_az)
         .leaf("PubliclyAccessible", false)
         .leaf("StorageEncrypted", true)
+        .leaf("KmsKeyId", format_args!("arn:aws:kms:{}:{ACCOUNT}:key/{}", instance.region, instance.key_id))
         .leaf("DeletionProtection", instance.deletion_protection);
+    xml.open("VpcSecurityGroups");
+    for group in &instance.security_groups {
+        xml.open("VpcSecurityGroupMembership")
+            .leaf("VpcSecurityGroupId", group)
+            .leaf("Status", "active")
+            .close();
+    }
+    xml.close().open("DBParameterGroups").open("DBParameterGroup");
+    xml.leaf("DBParameterGroupName", &instance.parameter_group).leaf("ParameterApplyStatus", "in-sync");
+    xml.close().close().open("DBSubnetGroup");
+    xml.leaf("DBSubnetGroupName", &instance.subnet_group).leaf("VpcId", "vpc-1").close();
     match &instance.source {
         None => {}
         Some(Source::Cluster(cluster)) => {

@@ -44,6 +44,12 @@ pub struct Instance {
     pub class: String,
     /// In GiB.
     pub storage: u32,
+    pub storage_type: String,
+    /// The KMS key in its region that it is encrypted with.
+    pub key_id: String,
+    pub parameter_group: String,
+    pub subnet_group: String,
+    pub security_groups: Vec<String>,
     pub multi_az: bool,
     pub address: String,
     pub port: u16,
@@ -71,6 +77,11 @@ impl Instance {
             engine_version: "17.6".to_owned(),
             class: "db.m7g.large".to_owned(),
             storage: 100,
+            storage_type: "gp3".to_owned(),
+            key_id: "default".to_owned(),
+            parameter_group: "default.postgres17".to_owned(),
+            subnet_group: "default".to_owned(),
+            security_groups: vec!["sg-default".to_owned()],
             multi_az: false,
             address: address(region, id),
             port: 5432,
@@ -84,10 +95,14 @@ impl Instance {
         }
     }
 
-    /// A replica that replicates, of the same engine and size.
+    /// A replica that replicates, of the same engine and size; in the same region also of the same groups.
     #[must_use]
     pub fn replica_of(source: &Self, region: &str, id: &str) -> Self {
+        let new = Self::new(region, id);
+        let same = source.region == region;
         Self {
+            parameter_group: if same { source.parameter_group.clone() } else { new.parameter_group.clone() },
+            subnet_group: if same { source.subnet_group.clone() } else { new.subnet_group.clone() },
             engine: source.engine.clone(),
             engine_version: source.engine_version.clone(),
             class: source.class.clone(),
@@ -96,7 +111,7 @@ impl Instance {
             backup_retention: 1,
             source: Some(Source::Instance { region: source.region.clone(), id: source.id.clone() }),
             status_infos: vec![StatusInfo::replication("replicating")],
-            ..Self::new(region, id)
+            ..new
         }
     }
 
