@@ -10,7 +10,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::config::http::HttpResponse;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::args::{Command, Like, Rebuild};
 use crate::exit::Exit;
@@ -65,7 +65,7 @@ pub async fn walk(function: &Function<'_>, command: &Command, rebuild: &Rebuild)
     };
     let Some(scene) = scene else {
         say(&mut io::stdout(), "The new replica is there and the identifiers are swapped. What is left:")?;
-        failback(&mut io::stdout(), command, &text(&report["primary"]["id"]))?;
+        failback(&mut io::stdout(), function, command, &text(&report["primary"]["id"]))?;
         return Ok(Exit::Done);
     };
     steps(&mut io::stdout(), function, command, rebuild, &report, &scene)?;
@@ -247,73 +247,77 @@ fn steps(
             format!("aws cloudformation wait stack-update-complete --region {home} --stack-name {stack}"),
         ],
     )?;
-    failback(out, command, old)
+    failback(out, function, command, old)
 }
 
-fn failback(out: &mut impl Write, command: &Command, primary: &str) -> io::Result<()> {
-    let verb = command_for(command, "failback");
-    writeln!(out, "\n6. Send traffic back to the primary record:")?;
-    writeln!(out, "  {verb} --reason \"{primary} is the primary now\"")?;
-    write!(
+fn failback(
+    out: &mut impl Write,
+    function: &Function<'_>,
+    command: &Command,
+    primary: &str,
+) -> io::Result<()> {
+    let (verb, common) = (command_for(command, "failback"), command.common());
+    let reason = format!("{primary} is the primary now");
+    let payload = json!({"action": "failback", "reason": reason});
+    writeln!(out, "\n6. Send traffic back to the primary record, with one of these:")?;
+    writeln!(out, "  {verb} --reason \"{reason}\"")?;
+    writeln!(
         out,
-        "\n{}",
-        lines(
-            "7. ",
-            "Point the secondary record at the new replica (docs/runbook.md, \"The replica was promoted\", step 7)."
-        )
-    )
+        "  aws lambda invoke --region {} --function-name {} --cli-read-timeout 900 --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout",
+        function.region(),
+        common.function
+    )?;
+    let last = "Point the secondary record at the new replica (docs/runbook.md, \"The replica was promoted\", step 7).";
+    write!(out, "\n{}", lines("7. ", last))
+}
+
+/// Why no step is run now, what that is worth, and a command that helps.
+fn hindrance(scene: &Scene) -> Option<(Exit, String, Option<String>)> {
+    let Scene { promoted, plan, .. } = scene;
+    let (old, new) = (promoted.id(), &plan.id);
+    let Some(replica) = &scene.replica else {
+        if promoted.status() != "available" {
+            let why = format!(
+                "{old} is `{}`, and RDS makes replicas of an `available` instance only. Run the same command again when it is.",
+                promoted.status()
+            );
+            return Some((Exit::NotReady, why, None));
+        }
+        if promoted.instance.backup_retention_period().unwrap_or_default() == 0 {
+            let why =
+                format!("{old} has no backups, and RDS makes no replica of such an instance. First run:");
+            let command = format!(
+                "aws rds modify-db-instance --region {} --db-instance-identifier {old} --backup-retention-period 1 --apply-immediately",
+                promoted.region
+            );
+            return Some((Exit::Refused, why, Some(command)));
+        }
+        return None;
+    };
+    if !scene.is_available() {
+        let why =
+            format!("{new} is `{}`. Wait as in step 2, then run the same command again.", replica.status());
+        return Some((Exit::NotReady, why, None));
+    }
+    let ready = format!("{new} is ready. Steps 4 to 7 are yours: they change DNS and the stack.");
+    scene.lacks().is_empty().then_some((Exit::Done, ready, None))
 }
 
 /// Runs the next step that is not done, with consent.
 async fn run(function: &Function<'_>, rebuild: &Rebuild, scene: &Scene) -> io::Result<Exit> {
     let mut errors = io::stderr();
-    let Scene { promoted, plan, .. } = scene;
-    let new = &plan.id;
+    let plan = &scene.plan;
     writeln!(errors)?;
-    if let Some(replica) = scene.replica.as_ref().filter(|_| !scene.is_available()) {
-        say(
-            &mut errors,
-            &format!("{new} is `{}`. Wait as in step 2, then run the same command again.", replica.status()),
-        )?;
-        return Ok(Exit::NotReady);
-    }
-    let lacks = scene.lacks();
-    if scene.replica.is_some() && lacks.is_empty() {
-        say(&mut errors, &format!("{new} is ready. Steps 4 to 7 are yours: they change DNS and the stack."))?;
-        return Ok(Exit::Done);
+    if let Some((exit, why, command)) = hindrance(scene) {
+        say(&mut errors, &why)?;
+        command.iter().try_for_each(|command| writeln!(errors, "  {command}"))?;
+        return Ok(exit);
     }
     let creates = scene.replica.is_none();
-    if creates && promoted.status() != "available" {
-        let (id, status) = (promoted.id(), promoted.status());
-        say(
-            &mut errors,
-            &format!(
-                "{id} is `{status}`, and RDS makes replicas of an `available` instance only. Run the same command again when it is."
-            ),
-        )?;
-        return Ok(Exit::NotReady);
-    }
-    if creates && promoted.instance.backup_retention_period().unwrap_or_default() == 0 {
-        say(
-            &mut errors,
-            &format!(
-                "{} has no backups, and RDS makes no replica of such an instance. First run:",
-                promoted.id()
-            ),
-        )?;
-        writeln!(
-            errors,
-            "  aws rds modify-db-instance --region {} --db-instance-identifier {} --backup-retention-period 1 --apply-immediately",
-            promoted.region,
-            promoted.id()
-        )?;
-        return Ok(Exit::Refused);
-    }
     if creates && scene.was_multi_az {
-        say(
-            &mut errors,
-            &format!("{} is Multi-AZ. The new replica is not: change that later if you want it.", scene.like),
-        )?;
+        let note =
+            format!("{} is Multi-AZ. The new replica is not: change that later if you want it.", scene.like);
+        say(&mut errors, &note)?;
     }
     let number = if creates { 1 } else { 3 };
     if !rebuild.common.yes {
@@ -330,40 +334,35 @@ async fn run(function: &Function<'_>, rebuild: &Rebuild, scene: &Scene) -> io::R
         if creates {
             plan.create(&rds).await.map_err(|error| end(rebuild, "rds:CreateDBInstanceReadReplica", &error))
         } else {
+            let lacks = scene.lacks();
             plan.modify(&rds, &lacks).await.map_err(|error| end(rebuild, "rds:ModifyDBInstance", &error))
         }
     };
     match waiting(|_| format!("running step {number}"), work).await {
         Ok(Ok(())) => {
             let next = if creates { "Wait as in step 2" } else { "RDS applies it in some minutes" };
-            say(
-                &mut errors,
-                &format!("RDS accepted step {number}. {next}, then run the same command again."),
-            )?;
+            let accepted = format!("RDS accepted step {number}. {next}, then run the same command again.");
+            say(&mut errors, &accepted)?;
             if !creates {
-                say(
-                    &mut errors,
-                    "Static parameters of a new group count after a reboot. The new replica has no traffic yet:",
-                )?;
+                let note = "Static parameters of a new group count after a reboot. The new replica has no traffic yet:";
+                say(&mut errors, note)?;
+                let (region, id) = (&plan.region, &plan.id);
                 writeln!(
                     errors,
-                    "  aws rds reboot-db-instance --region {} --db-instance-identifier {new}",
-                    plan.region
+                    "  aws rds reboot-db-instance --region {region} --db-instance-identifier {id}"
                 )?;
             }
             Ok(Exit::NotReady)
         }
         Ok(Err(End(exit, why))) => {
-            say(&mut errors, &format!("Step {number} was not confirmed. {why}"))?;
+            say(&mut errors, &format!("Step {number} was not done, or not certainly. {why}"))?;
             Ok(exit)
         }
         Err(Interrupted(_)) => {
-            say(
-                &mut errors,
-                &format!(
-                    "Step {number} was sent and may be carried out. Run the same command again: it looks first."
-                ),
-            )?;
+            let sent = format!(
+                "Step {number} was sent and may be carried out. Run the same command again: it looks first."
+            );
+            say(&mut errors, &sent)?;
             Ok(Exit::Unknown)
         }
     }

@@ -225,8 +225,12 @@ pub fn row(out: &mut String, label: &str, value: &str) {
 /// Wraps words after a head.
 pub fn lines(head: &str, words: &str) -> String {
     let indent = " ".repeat(head.len());
-    let options =
-        textwrap::Options::new(WIDTH).initial_indent(head).subsequent_indent(&indent).break_words(false);
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(head)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        // An identifier or endpoint that is split at a hyphen can't be copied.
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     let mut out = String::new();
     for line in textwrap::wrap(words, options) {
         // Writing to a string can't fail.

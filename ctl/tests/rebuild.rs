@@ -9,8 +9,10 @@ use jiff::SignedDuration;
 use proof::rig::{PRIMARY, REGION, REPLICA, Rig, world_of};
 use rds_route53_failover::model::Change;
 
+use common::Terminal;
 use deployed::{Deployed, Run, deployed, of_rig};
 
+mod common;
 mod deployed;
 
 const NEW: &str = "orders-replica-2";
@@ -110,8 +112,26 @@ async fn without_consent_nothing_is_written_and_every_command_is_printed_to_be_p
         "\n  aws rds modify-db-instance --region us-east-1 --db-instance-identifier orders-replica-2 --db-parameter-group-name orders-pg17 --backup-retention-period 14 --apply-immediately\n",
         "\n  aws cloudformation update-stack --region us-east-1 --stack-name orders --use-previous-template ",
         "\n  ctl failback --function orders --reason \"orders-replica is the primary now\"\n",
+        "\n  aws lambda invoke --region us-east-1 --function-name orders --cli-read-timeout 900 --cli-binary-format raw-in-base64-out --payload '{\"action\":\"failback\",\"reason\":\"orders-replica is the primary now\"}' /dev/stdout\n",
     ] {
         assert!(run.out.contains(command), "{command} is not in {}", run.out);
+    }
+}
+
+#[tokio::test]
+async fn at_a_terminal_it_asks_and_only_yes_is_consent() {
+    let function = promoted(pair(REGION), &[]).await;
+    for (typed, exit, made) in [("y", 5, 0), ("yes", 6, 1)] {
+        let ended = function
+            .during("rebuild", &[], move |command| {
+                let mut terminal = Terminal::open(command);
+                let before = terminal.until("Type `yes` to run step 1");
+                terminal.press(typed);
+                (before, terminal.exit())
+            })
+            .await;
+        assert!(ended.0.contains("aws rds create-db-instance-read-replica "), "{}", ended.0);
+        assert_eq!((ended.1, writes(&function)), (exit, (made, 0)), "{typed}");
     }
 }
 

@@ -2,19 +2,12 @@
 //! connections, and the walk through a planned failover. Lambda is a listener with canned answers.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
-use common::{Then, ctl, listener, read, with_keys};
+use common::{Terminal, Then, ctl, interrupt, listener, read, with_keys};
 
 mod common;
 
@@ -121,10 +114,6 @@ fn ctrl_c_says_that_the_request_may_be_carried_out_and_how_to_find_out() {
     assert!(exit == 4 && words.contains("changes nothing"), "{words}");
 }
 
-fn interrupt(child: &Child) {
-    kill_process(Pid::from_child(child), Signal::INT).unwrap();
-}
-
 #[test]
 fn a_reason_that_is_too_long_is_refused_here_and_one_that_forges_lines_is_folded() {
     let (url, sent) = lambda(Then::Answer(|_| (200, healthy())));
@@ -167,66 +156,6 @@ fn status_shows_pause_dns_times_and_every_rule_within_80_columns() {
     }
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     assert!(!table.contains("Unhealthy"), "{table}");
-}
-
-/// The client at a terminal of 80 columns, and what it has shown.
-struct Terminal {
-    child: Child,
-    keys: File,
-    shown: Receiver<Vec<u8>>,
-    seen: String,
-}
-
-impl Terminal {
-    fn open(mut command: Command) -> Self {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&ours).unwrap();
-        unlockpt(&ours).unwrap();
-        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-        let size = rustix::termios::Winsize { ws_row: 40, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&ours, size).unwrap();
-        let theirs = || {
-            Stdio::from(OwnedFd::from(File::options().read(true).write(true).open(Path::new(&name)).unwrap()))
-        };
-        let child =
-            command.env("TERM", "xterm").stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().unwrap();
-        // The command holds the terminal's other end open, too.
-        drop(command);
-        let keys = File::from(ours);
-        let mut screen = keys.try_clone().unwrap();
-        let (sender, shown) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(read @ 1..) = screen.read(&mut buffer) {
-                let _ = sender.send(buffer[..read].to_vec());
-            }
-        });
-        Self { child, keys, shown, seen: String::new() }
-    }
-
-    /// Waits until this is on the screen, and forgets what came before it.
-    fn until(&mut self, words: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            if let Some((before, after)) = self.seen.split_once(words) {
-                let (before, after) = (before.to_owned(), after.to_owned());
-                self.seen = after;
-                return before;
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            let more =
-                self.shown.recv_timeout(left).unwrap_or_else(|_| panic!("no {words:?} in {}", self.seen));
-            self.seen.push_str(&String::from_utf8_lossy(&more));
-        }
-    }
-
-    fn press(&mut self, line: &str) {
-        writeln!(self.keys, "{line}").unwrap();
-    }
-
-    fn exit(&mut self) -> i32 {
-        self.child.wait().unwrap().code().unwrap()
-    }
 }
 
 #[test]

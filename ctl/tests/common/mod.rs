@@ -1,27 +1,30 @@
 //! A listener with canned answers in place of an AWS service, and the client with an environment of its own.
+#![allow(dead_code, reason = "not every file of tests needs all of it")]
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 /// What the listener does with a request.
 #[derive(Clone, Copy)]
 pub(crate) enum Then {
     Answer(fn(&Value) -> (u16, Value)),
-    #[allow(dead_code, reason = "not every file of tests needs it")]
     Silence,
-    #[allow(dead_code, reason = "as Silence")]
     Cut,
 }
 
 /// A request as it arrived.
 pub(crate) struct Request {
-    #[allow(dead_code, reason = "not every file of tests reads it")]
     pub(crate) head: String,
-    #[allow(dead_code, reason = "as head")]
     pub(crate) body: Value,
 }
 
@@ -102,4 +105,69 @@ pub(crate) fn with_keys(words: &[&str], url: &str) -> Command {
 /// The exit code and what a person reads, as one line.
 pub(crate) fn read(output: &Output) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).replace('\n', " "))
+}
+
+/// Ctrl-C.
+pub(crate) fn interrupt(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+}
+
+/// The client at a terminal of 80 columns, and what it has shown.
+pub(crate) struct Terminal {
+    pub(crate) child: Child,
+    keys: File,
+    shown: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Terminal {
+    pub(crate) fn open(mut command: Command) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let size = rustix::termios::Winsize { ws_row: 40, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&ours, size).unwrap();
+        let theirs = || {
+            Stdio::from(OwnedFd::from(File::options().read(true).write(true).open(Path::new(&name)).unwrap()))
+        };
+        let child =
+            command.env("TERM", "xterm").stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().unwrap();
+        // The command holds the terminal's other end open, too.
+        drop(command);
+        let keys = File::from(ours);
+        let mut screen = keys.try_clone().unwrap();
+        let (sender, shown) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = screen.read(&mut buffer) {
+                let _ = sender.send(buffer[..read].to_vec());
+            }
+        });
+        Self { child, keys, shown, seen: String::new() }
+    }
+
+    /// Waits until this is on the screen, and forgets what came before it.
+    pub(crate) fn until(&mut self, words: &str) -> String {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some((before, after)) = self.seen.split_once(words) {
+                let (before, after) = (before.to_owned(), after.to_owned());
+                self.seen = after;
+                return before;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            let more =
+                self.shown.recv_timeout(left).unwrap_or_else(|_| panic!("no {words:?} in {}", self.seen));
+            self.seen.push_str(&String::from_utf8_lossy(&more));
+        }
+    }
+
+    pub(crate) fn press(&mut self, line: &str) {
+        writeln!(self.keys, "{line}").unwrap();
+    }
+
+    pub(crate) fn exit(&mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap()
+    }
 }

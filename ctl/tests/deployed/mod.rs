@@ -1,5 +1,6 @@
 //! A stub of Lambda's Invoke API behind which the real function runs over the emulator, whose RDS the client reaches,
 //! too.
+#![allow(dead_code, reason = "not every file of tests needs all of it")]
 
 use std::convert::Infallible;
 use std::process::{Command, Output, Stdio};
@@ -27,7 +28,6 @@ pub(crate) struct Run {
     pub(crate) out: String,
     pub(crate) errors: String,
     pub(crate) payloads: Vec<Value>,
-    #[allow(dead_code, reason = "not every file of tests reads it")]
     pub(crate) path: String,
 }
 
@@ -64,22 +64,28 @@ impl Deployed {
     }
 
     /// Runs the client against it, with no terminal.
-    pub(crate) async fn run(self: &Arc<Self>, command: &str, arguments: &[&str]) -> Run {
-        let arguments = [&[command, "--function", "orders"], arguments].concat();
-        let rds = self.rig.emulator.listen().await.unwrap();
-        self.run_as_is(&arguments, |command, url| {
-            command
-                .env("AWS_ENDPOINT_URL_LAMBDA", url)
-                .env("AWS_ENDPOINT_URL_RDS", rds.url())
-                .env("AWS_REGION", "us-east-1");
-        })
-        .await
+    pub(crate) async fn run(self: &Arc<Self>, verb: &str, arguments: &[&str]) -> Run {
+        let output = self.during(verb, arguments, |mut command| command.output().unwrap()).await;
+        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
+        let path = requests.first().map(|(path, _)| path.clone()).unwrap_or_default();
+        Run { payloads: requests.into_iter().map(|(_, event)| event).collect(), path, ..ended(&output) }
     }
 
-    async fn run_as_is(self: &Arc<Self>, arguments: &[&str], prepare: impl Fn(&mut Command, &str)) -> Run {
+    /// Answers while somebody works with the client.
+    pub(crate) async fn during<T: Send + 'static>(
+        self: &Arc<Self>,
+        verb: &str,
+        arguments: &[&str],
+        work: impl FnOnce(Command) -> T + Send + 'static,
+    ) -> T {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let rds = self.rig.emulator.listen().await.unwrap();
         let this = Arc::clone(self);
+        let mut command = command(&[&[verb, "--function", "orders"], arguments].concat());
+        command
+            .env("AWS_ENDPOINT_URL_LAMBDA", format!("http://{}", listener.local_addr().unwrap()))
+            .env("AWS_ENDPOINT_URL_RDS", rds.url())
+            .env("AWS_REGION", "us-east-1");
         let serving = async {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -92,16 +98,10 @@ impl Deployed {
                 let _ = http.serve_connection(TokioIo::new(stream), service).await;
             }
         };
-        let mut command = command(arguments);
-        prepare(&mut command, &url);
-        let running = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let output = tokio::select! {
-            output = running => output.unwrap(),
+        tokio::select! {
+            done = tokio::task::spawn_blocking(move || work(command)) => done.unwrap(),
             () = serving => unreachable!("the stub serves until the client ends"),
-        };
-        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
-        let path = requests.first().map(|(path, _)| path.clone()).unwrap_or_default();
-        Run { payloads: requests.into_iter().map(|(_, event)| event).collect(), path, ..ended(&output) }
+        }
     }
 }
 
