@@ -14,5 +14,6 @@ step_rehearsal() {
   as_root apt-get -qq install --yes --no-install-recommends mariadb-server galera-4 postgresql patroni \
     python3-etcd etcd-server php-cli php-mysql php-pgsql iproute2
   cargo build --locked --workspace --bin rehearse
-  as_root target/debug/rehearse --function "$bootstrap" --out target/rehearsal
+  # Under six minutes on two cores.
+  as_root target/debug/rehearse --function "$bootstrap" --out target/rehearsal --limit 360
 }

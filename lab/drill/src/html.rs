@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use report::escape;
+
 use super::cli::Played;
 use super::scenario::Handler;
 use super::svg;
@@ -19,15 +21,7 @@ pub fn page(all: &[Played<'_>]) -> String {
     for played in all {
         scenario(&mut body, played);
     }
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Failover drill</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        include_str!("style.css")
-    )
-}
-
-/// Text that may stand in an element or an attribute.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    report::page("Failover drill", &body)
 }
 
 /// Writing into a string does not fail.
@@ -100,6 +94,9 @@ fn scenario(to: &mut String, played: &Played<'_>) {
         escape(scenario.title),
         name = scenario.name
     );
+    if !scenario.moral.is_empty() {
+        add!(to, "<p class=\"moral\">{}</p>", escape(scenario.moral));
+    }
     if !scenario.variables.is_empty() {
         let variables: Vec<_> = scenario
             .variables
@@ -127,7 +124,7 @@ fn scenario(to: &mut String, played: &Played<'_>) {
         verdicts(to, run);
         details(to, run);
     }
-    add!(to, "<p class=\"moral\">{}</p></section>", escape(scenario.moral));
+    add!(to, "</section>");
 }
 
 fn key(to: &mut String) {
@@ -168,8 +165,13 @@ fn outages(to: &mut String, run: &Run) {
     for (what, seconds) in [("reads failed", totals.reads_failed), ("writes failed", totals.writes_failed)] {
         add!(to, "<div><span>{what}</span><b>{}</b></div>", failed(seconds));
     }
-    if totals.stale_writes > 0.0 {
-        add!(to, "<div><span>writes to a stale primary</span><b>{}</b></div>", long(totals.stale_writes));
+    for (seconds, whose) in [
+        (totals.stale_writes, "by clients that follow DNS"),
+        (totals.open_stale_writes, "over open connections"),
+    ] {
+        if seconds > 0.0 {
+            add!(to, "<div><span>writes to a stale primary {whose}</span><b>{}</b></div>", long(seconds));
+        }
     }
     add!(
         to,
@@ -183,11 +185,11 @@ fn outages(to: &mut String, run: &Run) {
 fn verdicts(to: &mut String, run: &Run) {
     add!(to, "<ul class=\"verdicts\">");
     for verdict in &run.verdicts {
-        // What the recipe does as expected is nothing to be pleased with.
+        // What the recipe, or no fence, does as expected is nothing to be pleased with.
         let class = match (verdict.held, run.handler) {
             (false, _) => "bad",
             (true, Handler::Function) => "good",
-            (true, Handler::Recipe) => "plain",
+            (true, Handler::Recipe | Handler::Unfenced) => "plain",
         };
         add!(to, "<li class=\"{class}\">{}</li>", escape(&verdict.says));
     }
@@ -208,7 +210,7 @@ fn verdicts(to: &mut String, run: &Run) {
 }
 
 fn details(to: &mut String, run: &Run) {
-    add!(to, "<details><summary>Everything that happened</summary><table>");
+    add!(to, "<details><summary>Everything that happened</summary><table class=\"events\">");
     for event in &run.events {
         let (label, text) = describe(event);
         add!(to, "<tr><td>{}</td><td>{label}</td><td>{text}</td></tr>", clock(event.at));
@@ -225,7 +227,8 @@ fn describe(event: &Event) -> (&'static str, String) {
         | What::Console { .. }
         | What::Metric { .. }
         | What::Dns { .. }
-        | What::Clients { .. } => (label, escape(&text)),
+        | What::Clients { .. }
+        | What::Open { .. } => (label, escape(&text)),
     }
 }
 

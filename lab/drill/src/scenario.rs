@@ -20,6 +20,8 @@ pub enum Handler {
     Function,
     /// The common recipe, which sets `Disabled` alone.
     Recipe,
+    /// The function without `FENCE_PRIMARY`.
+    Unfenced,
 }
 
 impl Handler {
@@ -28,6 +30,7 @@ impl Handler {
         match self {
             Self::Function => "this function",
             Self::Recipe => "the common recipe",
+            Self::Unfenced => "this function, FENCE_PRIMARY=off",
         }
     }
 }
@@ -89,6 +92,10 @@ pub enum Expect {
     WritesAtEnd(bool),
     /// No client wrote to a primary whose replica had been promoted.
     NoStaleWrites,
+    /// Clients with open connections did, but only until it was stopped, and for no longer than this.
+    StaleWritesFor { at_most: f64 },
+    /// They did, and still do at the end.
+    StaleWritesToTheEnd,
     /// A response or a notification contains these words.
     Says(&'static str),
     /// An invocation crashed.
@@ -120,10 +127,10 @@ pub struct Scenario {
     pub handlers: Vec<Handler>,
     /// What happens, in order.
     pub steps: Vec<Step>,
-    /// What must come of it for the function; the recipe is held to [`Scenario::recipe_expects`].
+    /// What must come of it for the function; what plays beside it is held to [`Scenario::beside_expects`].
     pub expects: Vec<Expect>,
-    /// What must come of it for the recipe.
-    pub recipe_expects: Vec<Expect>,
+    /// What must come of it for the recipe, or without the fence.
+    pub beside_expects: Vec<Expect>,
 }
 
 impl Scenario {
@@ -141,7 +148,7 @@ impl Scenario {
             handlers: vec![Handler::Function],
             steps: Vec::new(),
             expects: Vec::new(),
-            recipe_expects: Vec::new(),
+            beside_expects: Vec::new(),
         }
     }
 
@@ -170,9 +177,18 @@ impl Scenario {
     }
 
     /// Plays it with the recipe first, side by side.
-    pub fn beside_the_recipe(mut self, expects: impl IntoIterator<Item = Expect>) -> Self {
-        self.handlers.insert(0, Handler::Recipe);
-        self.recipe_expects = expects.into_iter().collect();
+    pub fn beside_the_recipe(self, expects: impl IntoIterator<Item = Expect>) -> Self {
+        self.beside(Handler::Recipe, expects)
+    }
+
+    /// Plays it without the fence first, side by side.
+    pub fn beside_itself_unfenced(self, expects: impl IntoIterator<Item = Expect>) -> Self {
+        self.beside(Handler::Unfenced, expects)
+    }
+
+    fn beside(mut self, handler: Handler, expects: impl IntoIterator<Item = Expect>) -> Self {
+        self.handlers.insert(0, handler);
+        self.beside_expects = expects.into_iter().collect();
         self
     }
 
@@ -204,8 +220,15 @@ impl Scenario {
     pub fn expects_of(&self, handler: Handler) -> Vec<Expect> {
         match handler {
             Handler::Function => [&[Expect::PromisesKept], self.expects.as_slice()].concat(),
-            Handler::Recipe => self.recipe_expects.clone(),
+            Handler::Unfenced => [&[Expect::PromisesKept], self.beside_expects.as_slice()].concat(),
+            Handler::Recipe => self.beside_expects.clone(),
         }
+    }
+
+    /// The environment variables that a handler gets.
+    pub fn variables_of(&self, handler: Handler) -> impl Iterator<Item = (&str, &str)> {
+        let dropped = move |name: &str| handler == Handler::Unfenced && name == "FENCE_PRIMARY";
+        self.variables.iter().map(|(name, value)| (*name, *value)).filter(move |(name, _)| !dropped(name))
     }
 }
 

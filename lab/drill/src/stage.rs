@@ -68,7 +68,7 @@ impl<'a> Stage<'a> {
         let endpoints = ports.endpoints();
         let mut variables =
             vec![("NOTIFICATION_TOPIC_ARN", topic.as_str()), ("HEALTH_ENDPOINTS", endpoints.as_str())];
-        variables.extend(&scenario.variables);
+        variables.extend(scenario.variables_of(handler));
         let rig = Rig::new(world, &variables).tolerant();
         rig.watch().tell_lag(origin(), Some(scenario.lag).filter(|lag| *lag >= 0.0));
         rig.watch().tell_probes(false);
@@ -163,7 +163,7 @@ impl<'a> Stage<'a> {
                 let rig = self.rig.read().await;
                 attend(&rig, &mut seen, rig.invoke_other(Kind::Automatic, recipe::run)).await
             }
-            Handler::Function => {
+            Handler::Function | Handler::Unfenced => {
                 let ended = {
                     let rig = self.rig.read().await;
                     tokio::select! {
@@ -211,6 +211,8 @@ impl<'a> Stage<'a> {
         let mut watcher = self.watcher.into_inner().unwrap_or_else(PoisonError::into_inner);
         watcher.look(&mut world);
         events.append(&mut watcher.events);
+        let (open, mut seen) = watcher.open.told().unzip();
+        events.append(seen.as_mut().unwrap_or(&mut Vec::new()));
         // A story comes before what it tells of, and a cause before what follows from it.
         events.sort_by(|a, b| a.at.total_cmp(&b.at).then_with(|| order(a).cmp(&order(b))));
         let metric = watcher.metric.spans.iter().any(|span| span.value == ASKS).then_some(watcher.metric);
@@ -220,7 +222,7 @@ impl<'a> Stage<'a> {
             handler: self.handler,
             seconds: 60.0 * self.scenario.minutes as f64,
             events,
-            tracks: tracks.into_iter().flatten().chain(clients).collect(),
+            tracks: tracks.into_iter().flatten().chain(clients).chain(open).collect(),
             totals: Totals::default(),
             verdicts: Vec::new(),
             broken: Vec::new(),
@@ -235,7 +237,7 @@ fn order(event: &Event) -> u8 {
     match event.what {
         What::Story { .. } => 0,
         What::Rds { .. } | What::Console { .. } => 1,
-        What::Clients { .. } => 2,
+        What::Clients { .. } | What::Open { .. } => 2,
         What::Invocation(_) => 3,
         What::Metric { .. } => 4,
         What::Dns { .. } => 5,

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, fill, wrap};
 
+use super::beside::beside;
 use super::cli::Played;
+use super::open::{OPEN, STALE};
 use super::scenario::{Handler, Scenario};
 use super::strip::strip;
 use super::timeline::{CallLine, Ending, Event, Fate, Invocation, Run, What};
@@ -75,6 +77,10 @@ pub fn timeline(played: &Played<'_>, out: &mut impl Write) -> io::Result<()> {
     let scenario = played.scenario;
     writeln!(out, "\n{BOLD}{}{BOLD:#}", scenario.name)?;
     writeln!(out, "{}\n", fill(scenario.title, WIDTH))?;
+    if !scenario.moral.is_empty() {
+        put(out, "  ", "", BOLD, scenario.moral)?;
+        writeln!(out)?;
+    }
     let minutes = scenario.minutes * played.runs.len() as u64;
     let note = format!(
         "{minutes} simulated minutes in {:.1} s. The function and its AWS clients are the real ones; RDS, Route 53, CloudWatch and SNS are emulated. Times are minutes:seconds.",
@@ -97,8 +103,6 @@ pub fn timeline(played: &Played<'_>, out: &mut impl Write) -> io::Result<()> {
         writeln!(out)?;
         verdicts(run, out)?;
     }
-    writeln!(out)?;
-    put(out, "  ", "", BOLD, scenario.moral)?;
     writeln!(out)
 }
 
@@ -143,6 +147,13 @@ pub fn told(what: &What) -> (&'static str, String, Style) {
             format!("at {instance}: reads {}, writes {}", fate(*reads), fate(*writes)),
             if *reads && *writes { GOOD } else { BAD },
         ),
+        What::Open { instance, writes: STALE } => {
+            ("open", format!("open connections to {instance} still write there: rows to lose"), BAD)
+        }
+        What::Open { instance, writes } => {
+            let style = if *writes == "served" { GOOD } else { BAD };
+            ("open", format!("open connections broke; anew to {instance}: writes {writes}"), style)
+        }
         What::Invocation(invocation) => {
             let label = match invocation.trigger {
                 "operator" => "operator",
@@ -219,45 +230,6 @@ pub fn counted(calls: &[&CallLine]) -> String {
     words.join(", ")
 }
 
-/// Two runs of the same scenario in two columns.
-fn beside(runs: &[Run], out: &mut impl Write) -> io::Result<()> {
-    let column = (WIDTH - 9) / runs.len().max(1);
-    let names: Vec<_> = runs.iter().map(|run| format!("{:<column$}", run.handler.name())).collect();
-    writeln!(out, "  {:7}{BOLD}{}{BOLD:#}", "", names.concat().trim_end())?;
-    // The story is the same for all and goes across both columns.
-    let mut rows: Vec<(f64, Option<usize>, String, Style)> = Vec::new();
-    for (index, run) in runs.iter().enumerate() {
-        let mut before: Option<&Ending> = None;
-        for event in &run.events {
-            let (_, text, style) = told(&event.what);
-            match &event.what {
-                What::Story { .. } if index == 0 => rows.push((event.at, None, text, style)),
-                What::Story { .. } | What::Rds { .. } | What::Console { .. } => {}
-                What::Invocation(invocation) => {
-                    if !before.is_some_and(|before| invocation.outcome.repeats(before)) {
-                        rows.push((event.at, Some(index), text, style));
-                    }
-                    before = Some(&invocation.outcome);
-                }
-                What::Dns { .. } => rows.push((event.at, Some(index), format!("DNS {text}"), style)),
-                What::Metric { .. } | What::Clients { .. } => {
-                    rows.push((event.at, Some(index), format!("clients {text}"), style));
-                }
-            }
-        }
-    }
-    rows.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.is_some().cmp(&b.1.is_some())));
-    for (at, index, text, style) in rows {
-        let offset = column * index.unwrap_or(0);
-        let width = if index.is_some() { column - 2 } else { WIDTH - 9 };
-        for (line, text) in wrap(&text, width).iter().enumerate() {
-            let at = if line == 0 { clock(at) } else { " ".repeat(5) };
-            writeln!(out, "  {at}  {:offset$}{style}{text}{style:#}", "")?;
-        }
-    }
-    Ok(())
-}
-
 /// When something happened, as seen from the beginning of an outage.
 pub fn since(began: f64, at: f64) -> String {
     match at - began {
@@ -295,9 +267,14 @@ fn outages(run: &Run, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "    {:<8}{BOLD}{}{BOLD:#}", "reads", failed(totals.reads_failed))?;
         writeln!(out, "    {:<8}{BOLD}{}{BOLD:#}", "writes", failed(totals.writes_failed))?;
     }
-    if totals.stale_writes > 0.0 {
-        let stale = long(totals.stale_writes);
-        writeln!(out, "    {BAD}{:<8}{stale} of writes to a stale primary{BAD:#}", "lost")?;
+    for (seconds, whose) in [
+        (totals.stale_writes, "by clients that follow DNS"),
+        (totals.open_stale_writes, "over open connections"),
+    ] {
+        if seconds > 0.0 {
+            let stale = format!("{} of writes to a stale primary {whose}", long(seconds));
+            put(out, "    ", &format!("{:<8}", "lost"), BAD, &stale)?;
+        }
     }
     let (reads, writes) = (totals.read_calls, totals.write_calls);
     writeln!(
@@ -309,11 +286,11 @@ fn outages(run: &Run, out: &mut impl Write) -> io::Result<()> {
 
 fn verdicts(run: &Run, out: &mut impl Write) -> io::Result<()> {
     for verdict in &run.verdicts {
-        // What the recipe does as expected is nothing to be pleased with.
+        // What the recipe, or no fence, does as expected is nothing to be pleased with.
         let (mark, style) = match (verdict.held, run.handler) {
             (false, _) => ("✗ ", BAD),
             (true, Handler::Function) => ("✓ ", GOOD),
-            (true, Handler::Recipe) => ("· ", PLAIN),
+            (true, Handler::Recipe | Handler::Unfenced) => ("· ", PLAIN),
         };
         let text =
             if verdict.held { verdict.says.clone() } else { format!("NOT AS EXPECTED: {}", verdict.says) };
@@ -339,6 +316,9 @@ pub fn ending(run: &Run) -> (&'static str, Style, String) {
     match run.fate() {
         Fate::Unexpected => ("✗ ", BAD, "not as expected".to_owned()),
         Fate::Served => ("✓ ", GOOD, "clients are served at the end".to_owned()),
+        Fate::Unserved if run.last(OPEN) == STALE => {
+            ("! ", BAD, "at the end open connections still write to the stale primary".to_owned())
+        }
         Fate::Unserved => {
             let fate =
                 format!("at the end reads are {}, writes are {}", run.last("reads"), run.last("writes"));

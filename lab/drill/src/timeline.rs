@@ -3,6 +3,7 @@
 use emulator::{Actor, Call, Change, Outcome};
 use serde::Serialize;
 
+use super::open::{OPEN, STALE};
 use super::outage::Outage;
 use super::scenario::Handler;
 
@@ -32,6 +33,8 @@ pub enum What {
     Dns { instance: String },
     /// Clients, with the caching of DNS, reach another endpoint, or another fate there.
     Clients { instance: String, reads: bool, writes: bool },
+    /// Clients that keep their connections reach another instance, or their writes another fate.
+    Open { instance: String, writes: &'static str },
 }
 
 impl What {
@@ -252,8 +255,10 @@ pub struct Totals {
     pub outages: Vec<Outage>,
     pub reads_failed: f64,
     pub writes_failed: f64,
-    /// How long clients wrote to a primary whose replica had been promoted.
+    /// How long clients that follow DNS wrote to a primary whose replica had been promoted.
     pub stale_writes: f64,
+    /// The same of clients that keep their connections.
+    pub open_stale_writes: f64,
     pub invocations: usize,
     pub read_calls: usize,
     pub write_calls: usize,
@@ -299,10 +304,11 @@ impl Run {
 
     /// How it ended.
     pub fn fate(&self) -> Fate {
-        match (self.held(), self.last("reads"), self.last("writes")) {
-            (false, _, _) => Fate::Unexpected,
-            (true, "served", "served") => Fate::Served,
-            (true, _, _) => Fate::Unserved,
+        match (self.held(), self.last("reads"), self.last("writes"), self.last(OPEN)) {
+            (false, ..) => Fate::Unexpected,
+            (true, _, _, STALE) => Fate::Unserved,
+            (true, "served", "served", _) => Fate::Served,
+            (true, ..) => Fate::Unserved,
         }
     }
 

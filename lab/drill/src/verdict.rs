@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use proof::invariants::Violation;
 use proof::rig::PRIMARY;
 
+use super::open::{OPEN, STALE};
 use super::outage::outages;
 use super::scenario::{Expect, Scenario};
+use super::text::{failed, long};
 use super::timeline::{Ending, Run, Totals, Verdict, What};
 
 /// Adds up a run.
@@ -19,7 +21,8 @@ pub fn total(run: &mut Run, world: &World, start: Timestamp) {
         outages: outages(run, world, start),
         reads_failed: lasted("reads", "failing"),
         writes_failed: lasted("writes", "failing"),
-        stale_writes: lasted("writes", "stale"),
+        stale_writes: lasted("writes", STALE),
+        open_stale_writes: lasted(OPEN, STALE),
         invocations: run.invocations().count(),
         read_calls: calls().filter(|call| !call.write).count(),
         write_calls: calls().filter(|call| call.write).count(),
@@ -91,8 +94,22 @@ fn verdict(expect: &Expect, run: &Run, world: &World) -> Verdict {
         ),
         Expect::NoStaleWrites => (
             "nobody wrote to the stale primary".to_owned(),
-            run.totals.stale_writes == 0.0,
+            run.totals.stale_writes == 0.0 && run.totals.open_stale_writes == 0.0,
         ),
+        Expect::StaleWritesFor { at_most } => {
+            let lasted = run.totals.open_stale_writes;
+            let stopped = run.track("RDS: primary").is_some_and(|track| track.last() == "stopped");
+            let says = format!(
+                "open connections wrote to the stale primary for {}, at most {}, until it was stopped",
+                failed(lasted),
+                long(at_most)
+            );
+            (says, stopped && lasted > 0.0 && lasted <= at_most && run.last(OPEN) == "served")
+        }
+        Expect::StaleWritesToTheEnd => {
+            let lasted = failed(run.totals.open_stale_writes);
+            (format!("open connections wrote to the stale primary to the end: {lasted}"), run.last(OPEN) == STALE)
+        }
         Expect::PromisesKept => {
             let calls = run.totals.read_calls + run.totals.write_calls;
             (format!("every promise was kept, checked at each of {calls} calls"), true)

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use proof::rig::{CHECK, PRIMARY, RECORD, REPLICA};
 use rds_route53_failover::status::{Health, Status};
 
+use super::open::{OpenClients, STALE};
 use super::timeline::{Event, Track, What, observed};
 
 /// What clients find, over time.
@@ -29,6 +30,7 @@ pub struct Watcher {
     pub clients: Track,
     pub reads: Track,
     pub writes: Track,
+    pub open: OpenClients,
 }
 
 impl Watcher {
@@ -48,6 +50,7 @@ impl Watcher {
             clients: Track::new("clients reach"),
             reads: Track::new("reads"),
             writes: Track::new("writes"),
+            open: OpenClients::new(),
         }
     }
 
@@ -116,6 +119,8 @@ impl Watcher {
             let what = What::Clients { instance: id.to_owned(), reads, writes };
             self.events.push(Event { at, what });
         }
+        let serves = &self.serves;
+        self.open.look(at, world, id, |instance| serve(serves, instance));
     }
 
     /// Whether reads and writes at an endpoint are served.
@@ -124,22 +129,25 @@ impl Watcher {
             .into_iter()
             .find_map(|id| world.instance(id).filter(|instance| instance.address == endpoint));
         let Some(instance) = here else { return (false, Writes::Failing) };
-        let serves = self.serves(instance);
-        let other = if instance.id == PRIMARY { REPLICA } else { PRIMARY };
-        let stale =
-            instance.id == PRIMARY && world.instance(other).is_some_and(|replica| replica.source.is_none());
-        let writes = match (serves && instance.source.is_none(), stale) {
-            (false, _) => Writes::Failing,
-            (true, false) => Writes::Served,
-            (true, true) => Writes::Stale,
-        };
-        (serves, writes)
+        let serves = serve(&self.serves, instance);
+        (serves, writes(world, instance, serves))
     }
+}
 
-    fn serves(&self, instance: &Instance) -> bool {
-        // A promotion reboots the instance.
-        let by_status = Status::parse(&instance.status).health() == Health::Healthy;
-        self.serves.get(instance.id.as_str()).copied().unwrap_or(by_status)
+/// Whether an instance serves, where `known` does not say otherwise.
+fn serve(known: &BTreeMap<&'static str, bool>, instance: &Instance) -> bool {
+    // A promotion reboots the instance.
+    let by_status = Status::parse(&instance.status).health() == Health::Healthy;
+    known.get(instance.id.as_str()).copied().unwrap_or(by_status)
+}
+
+/// What becomes of a write at an instance that takes connections, or doesn't.
+pub fn writes(world: &World, instance: &Instance, alive: bool) -> Writes {
+    let promoted = || world.instance(REPLICA).is_some_and(|replica| replica.source.is_none());
+    match alive && instance.source.is_none() {
+        false => Writes::Failing,
+        true if instance.id == PRIMARY && promoted() => Writes::Stale,
+        true => Writes::Served,
     }
 }
 
@@ -148,7 +156,7 @@ pub const ASKS: &str = "asks for secondary";
 
 /// What becomes of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writes {
+pub enum Writes {
     Served,
     Failing,
     /// Served by a primary whose replica was promoted: lost sooner or later.
@@ -156,11 +164,11 @@ enum Writes {
 }
 
 impl Writes {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Served => "served",
             Self::Failing => "failing",
-            Self::Stale => "stale",
+            Self::Stale => STALE,
         }
     }
 }

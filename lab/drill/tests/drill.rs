@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use drill::cli::{BROKEN, HELD, MISUSED, run};
-use drill::scenario::{Expect, Scenario, primary};
+use drill::scenario::{Expect, Handler, Scenario, primary};
 use serde_json::Value;
 
 struct Printed {
@@ -30,6 +31,24 @@ fn drill_of(scenarios: &[Scenario], arguments: &[&str]) -> Printed {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = run([&["drill"], arguments].concat(), scenarios, &mut out, &mut err);
     Printed { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+}
+
+/// The report about all scenarios, played once for all tests.
+fn page() -> &'static str {
+    static PAGE: OnceLock<String> = OnceLock::new();
+    PAGE.get_or_init(|| {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("drill.html");
+        // Of an older, longer report nothing is left.
+        std::fs::write(&file, "x".repeat(10_000_000)).unwrap();
+        let Printed { code, out, err } = drill(&["--all", "--report", file.to_str().unwrap()]);
+        assert_eq!(code, HELD, "{out}{err}");
+        assert!(err.is_empty(), "{err}");
+        assert!(!out.contains('\x1b'), "colours without a terminal");
+        no_wider_than_80(
+            &out.lines().filter(|line| !line.starts_with("Report: ")).collect::<Vec<_>>().join("\n"),
+        );
+        std::fs::read_to_string(file).unwrap()
+    })
 }
 
 fn json_lines(arguments: &[&str]) -> Vec<Value> {
@@ -64,18 +83,7 @@ fn every_scenario_is_listed_once() {
 
 #[test]
 fn every_scenario_is_as_expected_and_the_page_about_them_needs_nothing_else() {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("drill.html");
-    // Of an older, longer report nothing is left.
-    std::fs::write(&file, "x".repeat(10_000_000)).unwrap();
-    let Printed { code, out, err } = drill(&["--all", "--report", file.to_str().unwrap()]);
-    assert_eq!(code, HELD, "{out}{err}");
-    assert!(err.is_empty(), "{err}");
-    assert!(!out.contains('\x1b'), "colours without a terminal");
-    no_wider_than_80(
-        &out.lines().filter(|line| !line.starts_with("Report: ")).collect::<Vec<_>>().join("\n"),
-    );
-
-    let page = std::fs::read_to_string(&file).unwrap();
+    let page = page();
     for name in names() {
         assert!(page.contains(&format!("id=\"{name}\"")), "{name} is not in the report");
     }
@@ -84,6 +92,35 @@ fn every_scenario_is_as_expected_and_the_page_about_them_needs_nothing_else() {
     for outside in ["http://", "https://", "src=", "url(", "@import", "<link", "<script", "<iframe"] {
         assert!(!page.contains(outside), "the page refers to something outside: {outside}");
     }
+}
+
+#[test]
+fn the_closing_sentence_comes_before_the_first_event() {
+    // One function in full, and two side by side.
+    for name in ["storage-full-and-recovery", "fenced"] {
+        let scenario = drill::scenarios::all().into_iter().find(|scenario| scenario.name == name).unwrap();
+        let moral = scenario.moral.split_whitespace().next().unwrap();
+        let Printed { out, .. } = drill(&["--scenario", name]);
+        let (told, happened) =
+            (out.find(&format!("\n  {moral} ")).unwrap(), out.find("\n  00:00  ").unwrap());
+        assert!(told < happened, "{out}");
+        // Nothing but the name and the title comes before it.
+        let before: Vec<_> = out[..told].split_whitespace().collect();
+        assert_eq!(before.join(" "), format!("{name} {}", scenario.title));
+    }
+    for section in page().split("<section id=").skip(1) {
+        let at = |what: &str| section.find(what).unwrap_or(usize::MAX);
+        let moral = at("class=\"moral\"");
+        assert!(
+            moral < at("class=\"story\"") && moral < at("<svg") && moral < at("class=\"events\""),
+            "{section}"
+        );
+    }
+}
+
+#[test]
+fn the_page_fits_a_window_of_400_pixels() {
+    assert_eq!(report::narrow::misfits(page()), [""; 0]);
 }
 
 #[test]
@@ -134,6 +171,44 @@ fn every_leg_comes_after_the_one_it_follows_from() {
             }
         }
     }
+}
+
+#[test]
+fn an_open_connection_writes_to_the_old_primary_without_end_unless_a_fence_stops_it() {
+    let lines = json_lines(&["--json", "--scenario", "fenced"]);
+    let summaries = summaries(&lines);
+    let stale: Vec<_> =
+        summaries.iter().map(|summary| summary["totals"]["open_stale_writes"].as_f64().unwrap()).collect();
+    let [bare, fenced] = stale[..] else { panic!("{stale:?}") };
+    assert_eq!(summaries[1]["handler"], "this function");
+    let track = |summary: &Value, name: &str| {
+        let tracks = summary["tracks"].as_array().unwrap();
+        tracks.iter().find(|track| track["name"] == name).unwrap()["spans"].as_array().unwrap().clone()
+    };
+    let promoted = track(summaries[0], "RDS: replica").last().unwrap()["from"].as_f64().unwrap();
+    assert!((bare - (14.0 * 60.0 - promoted)).abs() < 2.0, "{bare} s, promoted at {promoted}");
+    // A tick and the time that the emulator's RDS takes to stop an instance.
+    assert!(fenced > 0.0 && fenced <= 120.0, "{fenced}");
+    let stopped = track(summaries[1], "RDS: primary").last().unwrap().clone();
+    let open = track(summaries[1], "writes (open)").last().unwrap().clone();
+    assert_eq!((&stopped["value"], &open["value"]), (&"stopped".into(), &"served".into()));
+    assert_eq!(stopped["from"], open["from"], "stale writes end with the old primary");
+}
+
+#[test]
+fn a_fence_that_sends_nothing_is_not_as_expected() {
+    let fenced = drill::scenarios::fence::fenced();
+    let bound = |expect: &Expect| matches!(expect, Expect::StaleWritesFor { .. });
+    let expects: Vec<_> = fenced.expects.iter().filter(|expect| bound(expect)).cloned().collect();
+    let broken = Scenario {
+        variables: vec![("PROMOTE_REPLICA", "true")],
+        handlers: vec![Handler::Function],
+        expects,
+        ..fenced
+    };
+    let Printed { code, out, .. } = drill_of(&[broken], &[]);
+    assert_eq!(code, BROKEN, "{out}");
+    assert!(out.contains("NOT AS EXPECTED: open connections wrote to the stale primary"), "{out}");
 }
 
 #[test]

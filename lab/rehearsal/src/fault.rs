@@ -37,6 +37,8 @@ pub enum Fault {
     NoEvent,
     /// RDS does not stop what it was asked to stop.
     NoStop,
+    /// The function states its upper bound without the condition that the link was alive.
+    Unconditional,
     /// The function's environment has another value.
     Setting(String, String),
     /// The resilient client has another option.
@@ -64,6 +66,7 @@ impl FromStr for Fault {
                 "cleared-flags" => Self::ClearedFlags,
                 "no-event" => Self::NoEvent,
                 "no-stop" => Self::NoStop,
+                "unconditional" => Self::Unconditional,
                 _ => bail!("unknown fault `{text}`"),
             },
             Some(("client", option)) => Self::Client(option.to_owned()),
@@ -103,7 +106,6 @@ pub const PLANTED: &[(&str, &[&str])] = &[
             "zone-partition",
             "planned-fenced",
             "planned-read-only",
-            "restart-fenced",
             "watch-off",
             "watch-on",
             "patroni",
@@ -134,7 +136,8 @@ pub const PLANTED: &[(&str, &[&str])] = &[
     ("client:readTimeout=90", &["hung-page"]),
     ("set:HEALTH_ENDPOINTS=http://10.1.0.1:8008/", &["hung-tcp"]),
     ("set:CONFIRMATION_INTERVAL=8s", &["galera"]),
-    ("set:NOTIFICATION_TOPIC_ARN=", &["link-cut"]),
+    ("set:NOTIFICATION_TOPIC_ARN=", &["link-cut", "planned-bare"]),
+    ("unconditional", &["link-cut"]),
     ("no-freeze", &["hung-tcp"]),
     ("cleared-flags", &["killed-promoted", "restart-bare"]),
     ("client:lifetime=60", &["planned-bare"]),

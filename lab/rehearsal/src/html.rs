@@ -2,13 +2,10 @@
 
 use std::fmt::Write;
 
+use report::escape;
+
 use crate::record::{Outcome, What, reason};
 use crate::svg;
-
-/// Text that may be in an element or an attribute.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
 
 /// Writing into a string does not fail.
 macro_rules! add {
@@ -30,10 +27,7 @@ pub fn page(outcomes: &[Outcome], machine: &str, took: f64) -> String {
     for outcome in outcomes {
         case(&mut body, outcome);
     }
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Failover rehearsal</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        include_str!("../../drill/src/style.css")
-    )
+    report::page("Failover rehearsal", &body)
 }
 
 fn pill(held: bool) -> &'static str {
@@ -42,27 +36,23 @@ fn pill(held: bool) -> &'static str {
 
 fn overview(to: &mut String, outcomes: &[Outcome]) {
     let held = outcomes.iter().filter(|outcome| outcome.held()).count();
-    add!(
-        to,
-        "<section><div class=\"head\"><h2>{held} of {} cases held</h2></div><div class=\"scroll\"><table>",
-        outcomes.len()
-    );
-    add!(
-        to,
-        "<tr><th>Case</th><th></th><th class=\"number\">Rows acknowledged</th><th class=\"number\">Rows lost</th><th></th></tr>"
-    );
-    for outcome in outcomes {
-        let rows = outcome.events.iter().filter(|event| matches!(event.what, What::Ack { .. })).count();
-        add!(
-            to,
-            "<tr><td><a href=\"#{name}\">{name}</a></td><td>{}</td><td class=\"number\">{rows}</td><td class=\"number\">{}</td><td>{}</td></tr>",
-            escape(&outcome.title),
-            outcome.lost.len(),
-            pill(outcome.held()),
-            name = outcome.name
-        );
+    add!(to, "<section><div class=\"head\"><h2>{held} of {} cases held</h2></div>", outcomes.len());
+    add!(to, "<table class=\"cards\"><thead><tr><th>Case</th><th></th>");
+    let heads = ["Rows acknowledged", "Rows lost"];
+    for head in heads {
+        add!(to, "<th class=\"number\">{head}</th>");
     }
-    add!(to, "</table></div></section>");
+    add!(to, "<th></th></tr></thead><tbody>");
+    for outcome in outcomes {
+        let (name, title) = (&outcome.name, escape(&outcome.title));
+        let rows = outcome.events.iter().filter(|event| matches!(event.what, What::Ack { .. })).count();
+        add!(to, "<tr><td><a href=\"#{name}\">{name}</a></td><td class=\"wide\">{title}</td>");
+        for (head, cell) in heads.iter().zip([rows, outcome.lost.len()]) {
+            add!(to, "<td class=\"number\" data-head=\"{head}\">{cell}</td>");
+        }
+        add!(to, "<td>{}</td></tr>", pill(outcome.held()));
+    }
+    add!(to, "</tbody></table></section>");
 }
 
 fn key(to: &mut String) {
@@ -95,7 +85,7 @@ fn case(to: &mut String, outcome: &Outcome) {
     for figure in &outcome.figures {
         add!(to, "<div><span>{}</span>{}</div>", escape(&figure.name), escape(&figure.value));
     }
-    add!(to, "</div><div class=\"scroll\">{}</div><ol class=\"story\">", svg::chart(outcome));
+    add!(to, "</div>{}<ol class=\"story\">", svg::charts(outcome));
     for event in &outcome.events {
         if let What::Step { text } = &event.what {
             add!(to, "<li>{:.1} s: {}</li>", event.at, escape(text));
@@ -118,7 +108,7 @@ fn case(to: &mut String, outcome: &Outcome) {
 
 /// What the function answered, without what it said the time before.
 fn decisions(to: &mut String, outcome: &Outcome) {
-    add!(to, "<details><summary>What the function decided</summary><table>");
+    add!(to, "<details><summary>What the function decided</summary><table class=\"events\">");
     let mut before = None;
     for event in &outcome.events {
         let What::Invocation { action, answer, .. } = &event.what else { continue };

@@ -13,7 +13,7 @@
 //! - [`cases`]: what is broken, what must come, what is counted.
 //! - [`stage`]: the parts that a case stands on; [`mariadb`], [`agent`], [`dns`], [`runtime_api`], [`function`],
 //!   [`client`], [`page`]: the parts.
-//! - [`net`], [`process`], [`sandbox`]: hosts, links, cuts, children, namespaces.
+//! - [`net`], [`process`], [`sandbox`], [`preflight`]: hosts, links, cuts, children, namespaces, what must be installed.
 //! - [`record`]: what happened; [`html`], [`svg`]: the page about it.
 #![allow(missing_docs)]
 
@@ -30,6 +30,7 @@ pub mod net;
 pub mod page;
 pub mod pair;
 pub mod patroni;
+pub mod preflight;
 pub mod process;
 pub mod record;
 pub mod runtime_api;

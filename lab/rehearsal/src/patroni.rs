@@ -20,7 +20,15 @@ use crate::process::{kill_all, on, on_as_postgres, start};
 /// Patroni's `ttl` in seconds: so long a cluster without a leader waits before it elects one.
 pub const TTL: u32 = 6;
 
-const BIN: &str = "/usr/lib/postgresql/15/bin";
+/// Where Debian's PostgreSQL keeps its programs: the newest version's.
+#[must_use]
+pub fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path());
+    let number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let newest = versions.filter(|path| path.join("bin/postgres").exists()).max_by_key(number)?;
+    Some(newest.join("bin"))
+}
+
 pub const PASSWORD: &str = "rehearsal";
 
 /// A node: Patroni and the PostgreSQL that it runs.
@@ -31,6 +39,7 @@ pub struct Node {
     /// The hosts of the other site, where this one replicates from it.
     follows: Vec<Host>,
     folder: PathBuf,
+    programs: PathBuf,
     child: Option<Child>,
 }
 
@@ -59,14 +68,15 @@ impl Node {
     pub fn new(host: Host, site: &'static str, etcd: Host, follows: &[Host], folder: &Path) -> Result<Self> {
         let folder = folder.join(host.name);
         std::fs::create_dir_all(&folder)?;
-        let node = Self { host, site, etcd, follows: follows.to_vec(), folder, child: None };
+        let programs = programs().context("PostgreSQL is not installed")?;
+        let node = Self { host, site, etcd, follows: follows.to_vec(), folder, programs, child: None };
         std::fs::write(node.folder.join("patroni.yml"), node.configuration())?;
         Ok(node)
     }
 
     fn configuration(&self) -> String {
         let Self { host: Host { name, address }, site, etcd, folder, .. } = self;
-        let (etcd, folder) = (etcd.address, folder.display());
+        let (etcd, folder, programs) = (etcd.address, folder.display(), self.programs.display());
         let standby = if self.follows.is_empty() {
             String::new()
         } else {
@@ -93,7 +103,7 @@ postgresql:
   listen: '{address}:5432'
   connect_address: '{address}:5432'
   data_dir: {folder}/data
-  bin_dir: {BIN}
+  bin_dir: {programs}
   use_unix_socket: true
   pgpass: {folder}/pgpass
   pg_hba: ['local all all trust', 'host all all 0.0.0.0/0 md5', 'host replication all 0.0.0.0/0 md5']
@@ -164,7 +174,7 @@ postgresql:
     /// # Errors
     /// If the server refuses.
     pub async fn sql(&self, sql: &str) -> Result<Vec<String>> {
-        let mut command = on(self.host, &format!("{BIN}/psql"));
+        let mut command = on(self.host, &self.programs.join("psql").to_string_lossy());
         command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"]);
         command.arg(&self.folder).args(["-c", sql]);
         let done = command.output().await?;

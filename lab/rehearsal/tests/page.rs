@@ -61,3 +61,19 @@ fn what_servers_say_is_text_on_the_page_and_no_markup() {
     assert!(page.contains("The &lt;primary&gt; is killed"));
     assert!(!page.contains("<b>machine"));
 }
+
+#[test]
+fn the_page_fits_a_window_of_400_pixels() {
+    let mut outcome = outcome();
+    outcome.figure("writes down", "1.0 s");
+    let answer = serde_json::json!({"reason": "primary-healthy", "message": "a".repeat(500)});
+    let invocation = What::Invocation { action: "tick".into(), until: 10.5, answer, failed: false };
+    outcome.events.push(Event { at: 9.9, what: invocation });
+    for at in 0..10 {
+        outcome
+            .events
+            .push(Event { at: 9.0 + f64::from(at) / 10.0, what: What::Step { text: "a step".into() } });
+    }
+    let page = html::page(&[outcome], "a machine", 1.0);
+    assert_eq!(report::narrow::misfits(&page), [""; 0]);
+}

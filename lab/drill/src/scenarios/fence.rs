@@ -4,7 +4,9 @@ use emulator::{Instance, World};
 use proof::rig::{PRIMARY, REGION, REPLICA};
 
 use crate::scenario::Deed::Order;
-use crate::scenario::Expect::{Actions, EndsOn, NoStaleWrites, Promotions, Says, WritesAtEnd};
+use crate::scenario::Expect::{
+    Actions, EndsOn, Promotions, Says, StaleWritesFor, StaleWritesToTheEnd, WritesAtEnd,
+};
 use crate::scenario::{FENCE, PROMOTE, Scenario, TO_SECONDARY};
 use crate::world;
 
@@ -19,19 +21,28 @@ fn planned(name: &'static str, title: &'static str) -> Scenario {
     )
 }
 
-/// The old primary is stopped once the replica is on its own.
+/// The old primary is stopped once the replica is on its own; beside it, what happens where it is not.
 pub fn fenced() -> Scenario {
     planned(
         "fenced",
-        "A planned failover with promotion; the old primary is stopped, so that nobody writes to it",
+        "Side by side: without a fence, open connections write to the old primary without end; the fence stops it",
     )
     .with("FENCE_PRIMARY", "stop")
-    .moral("The fence is sent only once the replica is on its own, and only to the old primary.")
+    .beside_itself_unfenced([
+        Actions(&[TO_SECONDARY, PROMOTE]),
+        Promotions(1),
+        EndsOn(REPLICA),
+        StaleWritesToTheEnd,
+    ])
+    .moral(
+        "DNS does not close open connections; stopping the old primary does. The fence is sent once the replica is on its own: rows that reach the old primary between the two are lost.",
+    )
     .expect([
         Actions(&[TO_SECONDARY, PROMOTE, FENCE]),
         Promotions(1),
         EndsOn(REPLICA),
-        NoStaleWrites,
+        // A minute until the next tick, and a minute until the emulator's RDS has stopped it.
+        StaleWritesFor { at_most: 120.0 },
         WritesAtEnd(true),
     ])
 }
@@ -48,6 +59,7 @@ pub fn fence_refused() -> Scenario {
     .expect([
         Actions(&[TO_SECONDARY, PROMOTE]),
         Says("orders-reports"),
+        StaleWritesToTheEnd,
         Promotions(1),
         EndsOn(REPLICA),
         WritesAtEnd(true),
@@ -64,6 +76,7 @@ pub fn split_brain() -> Scenario {
     .expect([
         Actions(&[TO_SECONDARY, PROMOTE]),
         Says("may still take writes"),
+        StaleWritesToTheEnd,
         Promotions(1),
         EndsOn(REPLICA),
         WritesAtEnd(true),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{ROWS_PER_SECOND, stated_lag};
 use crate::agent::fill_lag;
+use crate::fault::Fault;
 use crate::net::{A1, B1};
 use crate::pair::Pair;
 use crate::process::until;
@@ -104,17 +105,21 @@ pub(super) async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()>
 /// replication link was alive.
 fn claimed_bound(pair: &Pair, from: f64) -> Option<f64> {
     let events = pair.scene.record.events();
-    let answers = events
-        .iter()
-        .filter(|event| event.at >= from)
-        .filter_map(|event| event.what.answer()?["message"].as_str());
-    let claims = answers.filter_map(|message| {
-        let (_, rest) = message.split_once("at most ")?;
-        let (seconds, rest) = rest.split_once(" s")?;
-        if rest.starts_with(" if the link to the primary was alive") {
-            return None;
-        }
-        seconds.parse::<f64>().ok()
-    });
-    claims.reduce(f64::max)
+    let answers = events.iter().filter(|event| event.at >= from).filter_map(|event| event.what.answer());
+    let answered = answers.filter_map(|answer| Some(answer["message"].as_str()?.to_owned()));
+    let world = pair.scene.aws.emulator.world();
+    let notified = world.messages().iter().map(|message| message.message.clone());
+    let planted = pair.scene.fault() == &Fault::Unconditional;
+    let said = answered.chain(notified).map(|text| if planted { text.replace(CONDITION, "") } else { text });
+    said.filter_map(|text| unconditional(&text)).reduce(f64::max)
+}
+
+/// How the function says on what its upper bound depends.
+const CONDITION: &str = " if the link to the primary was alive";
+
+/// The seconds after "at most" in a text, unless the condition follows.
+fn unconditional(text: &str) -> Option<f64> {
+    let (_, rest) = text.split_once("data at stake: ")?.1.split_once("at most ")?;
+    let (seconds, rest) = rest.split_once(" s")?;
+    if rest.starts_with(CONDITION) { None } else { seconds.parse().ok() }
 }
