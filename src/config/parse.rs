@@ -114,7 +114,7 @@ pub(super) fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
         let found = endpoint(item).ok_or_else(|| match without_secrets(text) == text {
             true => format!("`{}` can't be asked", shown(item)),
             // What is left of it after a comma in its password shows no `@`.
-            false => "an address with a user or a password can't be asked".to_owned(),
+            false => "an address with credentials can't be asked".to_owned(),
         })?;
         if endpoints.contains(&found) {
             return Err(format!("`{}` is listed twice", shown(item)));
