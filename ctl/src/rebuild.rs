@@ -43,6 +43,9 @@ struct Scene {
 /// The terminal or pipe is gone.
 pub async fn walk(function: &Function<'_>, command: &Command, rebuild: &Rebuild) -> io::Result<Exit> {
     let mut errors = io::stderr();
+    if rebuild.common.json {
+        return nothing_sent("`rebuild` prints steps for a person and has no JSON: leave --json out.");
+    }
     let report = match status(function).await {
         Ok(Answer::Done(report)) => report,
         Ok(answer) => return show::answer(command, &answer, &mut io::stdout(), &mut errors),
@@ -355,7 +358,12 @@ async fn run(function: &Function<'_>, rebuild: &Rebuild, scene: &Scene) -> io::R
             Ok(Exit::NotReady)
         }
         Ok(Err(End(exit, why))) => {
-            say(&mut errors, &format!("Step {number} was not done, or not certainly. {why}"))?;
+            let done = if exit == Exit::Unknown {
+                format!("UNKNOWN whether step {number} was done.")
+            } else {
+                format!("Step {number} was not done.")
+            };
+            say(&mut errors, &format!("{done} {why}"))?;
             Ok(exit)
         }
         Err(Interrupted(_)) => {

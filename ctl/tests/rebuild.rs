@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use emulator::{Instance, World};
+use emulator::{Fault, Instance, On, World};
 use jiff::SignedDuration;
 use proof::rig::{PRIMARY, REGION, REPLICA, Rig, world_of};
 use rds_route53_failover::model::Change;
@@ -133,6 +133,42 @@ async fn at_a_terminal_it_asks_and_only_yes_is_consent() {
         assert!(ended.0.contains("aws rds create-db-instance-read-replica "), "{}", ended.0);
         assert_eq!((ended.1, writes(&function)), (exit, (made, 0)), "{typed}");
     }
+}
+
+#[tokio::test]
+async fn a_refused_step_names_the_permission_and_a_lost_answer_is_not_sent_again() {
+    let function = promoted(pair(REGION), &[]).await;
+    let create = || On::operation("CreateDBInstanceReadReplica");
+    function.rig.emulator.world().faults.once(create(), Fault::Denied);
+    let run = rebuild(&function, &["--yes"]).await;
+    assert_eq!(run.exit, 5, "{}", run.errors);
+    let words = run.errors.replace('\n', " ");
+    assert!(words.contains("Step 1 was not done."), "{words}");
+    assert!(words.contains("You need rds:CreateDBInstanceReadReplica"), "{words}");
+    function.rig.emulator.world().faults.once(create(), Fault::AppliedThenServer(503));
+    let run = rebuild(&function, &["--yes"]).await;
+    assert_eq!((run.exit, writes(&function)), (4, (2, 0)), "{}", run.errors);
+    let words = run.errors.replace('\n', " ");
+    assert!(
+        words.contains("UNKNOWN whether step 1 was done.") && words.contains("it looks first"),
+        "{words}"
+    );
+    let run = rebuild(&function, &["--yes"]).await;
+    assert_eq!((run.exit, writes(&function)), (6, (2, 0)), "the lost request made it: {}", run.errors);
+    function
+        .rig
+        .emulator
+        .world()
+        .faults
+        .standing(On::operation("DescribeDBInstances").target(PRIMARY), Fault::Denied);
+    let run = rebuild(&function, &["--yes"]).await;
+    assert_eq!(run.exit, 5, "{}", run.errors);
+    let words = run.errors.replace('\n', " ");
+    assert!(
+        words.contains("The instance orders-primary in us-east-1 was not read.")
+            && words.contains("rds:DescribeDBInstances"),
+        "{words}"
+    );
 }
 
 #[tokio::test]
