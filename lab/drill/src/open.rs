@@ -20,11 +20,13 @@ pub struct OpenClients {
     events: Vec<Event>,
 }
 
-impl OpenClients {
-    pub fn new() -> Self {
+impl Default for OpenClients {
+    fn default() -> Self {
         Self { at: PRIMARY.to_owned(), track: Track::new(OPEN), events: Vec::new() }
     }
+}
 
+impl OpenClients {
     /// Looks at the world; `named` is the instance that DNS, with the client's cache, names.
     pub fn look(&mut self, at: f64, world: &World, named: &str, serves: impl Fn(&Instance) -> bool) {
         // Until RDS says `stopped`, nobody knows that an open connection is closed.

@@ -50,7 +50,7 @@ impl Watcher {
             clients: Track::new("clients reach"),
             reads: Track::new("reads"),
             writes: Track::new("writes"),
-            open: OpenClients::new(),
+            open: OpenClients::default(),
         }
     }
 

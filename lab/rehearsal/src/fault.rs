@@ -99,7 +99,6 @@ pub const PLANTED: &[(&str, &[&str])] = &[
             "killed-returned",
             "multi-az",
             "function-cut",
-            "lag-refused",
             "link-cut",
             "hung-tcp",
             "hung-page",

@@ -13,7 +13,8 @@ use crate::function::REGION;
 use crate::mariadb::Mariadb;
 use crate::net::{A1, B1};
 use crate::process::until;
-use crate::stage::{Aws, Paths, Scene, TTL, lost, mysql_target};
+use crate::record::lost;
+use crate::stage::{Aws, Paths, Scene, TTL, mysql_target};
 
 /// A primary and its replica in RDS, made of two real servers.
 pub struct Pair {

@@ -115,6 +115,15 @@ impl Record {
     }
 }
 
+/// Acknowledged rows that are not where they count.
+pub fn lost(record: &Record, there: impl Fn(&str, u64) -> bool) -> Vec<(String, u64, f64)> {
+    let events = record.events();
+    let acks = events.iter().filter_map(|event| Some((event.what.ack()?, event.at)));
+    acks.filter(|((client, n, _), _)| !there(client, *n))
+        .map(|((client, n, _), at)| (client.to_owned(), n, at))
+        .collect()
+}
+
 /// Something that must hold, and what was found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Check {

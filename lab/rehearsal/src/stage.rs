@@ -374,15 +374,6 @@ impl Scene {
     }
 }
 
-/// Acknowledged rows that are not where they count.
-pub fn lost(record: &Record, there: impl Fn(&str, u64) -> bool) -> Vec<(String, u64, f64)> {
-    let events = record.events();
-    let acks = events.iter().filter_map(|event| Some((event.what.ack()?, event.at)));
-    acks.filter(|((client, n, _), _)| !there(client, *n))
-        .map(|((client, n, _), at)| (client.to_owned(), n, at))
-        .collect()
-}
-
 /// A health page as a process on a host.
 ///
 /// # Errors

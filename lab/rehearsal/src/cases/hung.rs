@@ -108,7 +108,8 @@ pub(super) async fn partition(paths: &Paths, outcome: &mut Outcome) -> Result<()
     for other in OTHERS {
         pair.scene.heal(ZONE_A, other)?;
     }
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    // TCP doubles its pauses: after a cut of some 20 s, an open connection tries again 13 s later at the latest.
+    tokio::time::sleep(Duration::from_secs(14)).await;
     pair.scene.quiesce().await;
     let stale = pair.scene.acks("", "a1", healed, f64::MAX).len();
     outcome.check("the fence keeps every row from the old primary", stale == 0, format!("{stale} rows"));

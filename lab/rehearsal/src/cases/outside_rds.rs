@@ -15,8 +15,8 @@ use crate::net::{A_ETCD, A1, A2, A3, B_ETCD, B1, Host};
 use crate::page::Kind;
 use crate::patroni::{self, Node, etcd};
 use crate::process::until;
-use crate::record::{Outcome, What};
-use crate::stage::{Aws, NAME, Paths, Scene, lost, mysql_target, page};
+use crate::record::{Outcome, What, lost};
+use crate::stage::{Aws, NAME, Paths, Scene, mysql_target, page};
 use crate::{TICK, galera as nodes};
 
 const A: &str = "site-a.orders.example";
