@@ -246,10 +246,9 @@ fn contradictions(
     text: impl Fn(&str) -> Option<String>,
 ) -> Vec<String> {
     let is_set = |name: &str| text(name).is_some();
-    let Pair { primary, replica, policy, .. } = &config.pair;
+    let Pair { primary, replica, policy, endpoints, secondary_endpoints, .. } = &config.pair;
     let mut faults = Vec::new();
-    if let Some(both) = config.pair.endpoints.iter().find(|one| config.pair.secondary_endpoints.contains(one))
-    {
+    if let Some(both) = endpoints.iter().find(|one| secondary_endpoints.contains(one)) {
         faults.push(format!("{HEALTH_ENDPOINTS} and {SECONDARY_ENDPOINTS} both hold `{both}`: probe each side at its own address"));
     }
     if is_set(PRIMARY_NAME) {

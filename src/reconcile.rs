@@ -34,7 +34,6 @@ const RDS_PERIOD: Duration = Duration::from_secs(5);
 /// Whoever finds the announcement of another invocation's failover looks again so much later, before it counts.
 const CLAIM_SETTLED: Duration = CLAIM_SETTLES.saturating_add(Duration::from_secs(1));
 
-/// What is to be done.
 enum Proposal {
     Change(&'static Rule, Change),
     /// Nothing, for this rule's reason, and for what else there is to say.
