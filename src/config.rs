@@ -190,8 +190,7 @@ impl Config {
             fence: read.value(FENCE_PRIMARY, parse::fence).unwrap_or(false),
             watch: read.value(WATCH_INTERVAL, parse::watch_interval),
         };
-        let warnings = warnings(&policy, promote_on.is_some());
-        let config = Self {
+        let mut config = Self {
             pair: Pair {
                 primary: match name {
                     Some(name) => Primary::Probed { name },
@@ -214,8 +213,9 @@ impl Config {
             function_name: lookup("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
             region: home,
-            warnings,
+            warnings: Vec::new(),
         };
+        config.warnings = warnings(&config.pair, promote_on.is_some());
         let contradictions = contradictions(&config, promote_on.as_ref(), |name| read.text(name));
         read.faults.extend(contradictions);
         if read.faults.is_empty() { Ok(config) } else { Err(ConfigError(read.faults)) }
@@ -246,11 +246,8 @@ fn contradictions(
     text: impl Fn(&str) -> Option<String>,
 ) -> Vec<String> {
     let is_set = |name: &str| text(name).is_some();
-    let Pair { primary, replica, policy, endpoints, secondary_endpoints, .. } = &config.pair;
+    let Pair { primary, replica, policy, .. } = &config.pair;
     let mut faults = Vec::new();
-    if let Some(both) = endpoints.iter().find(|one| secondary_endpoints.contains(one)) {
-        faults.push(format!("{HEALTH_ENDPOINTS} and {SECONDARY_ENDPOINTS} both hold `{both}`: probe each side at its own address"));
-    }
     if is_set(PRIMARY_NAME) {
         for (name, idle) in NEEDS_RDS {
             if let Some(value) = text(name).filter(|value| !value.eq_ignore_ascii_case(idle)) {
@@ -335,8 +332,12 @@ pub fn nearest(status: &Status) -> Option<&'static Status> {
 }
 
 /// Settings that are allowed and can have no effect.
-fn warnings(policy: &Policy, promote_on_is_set: bool) -> Vec<String> {
+fn warnings(pair: &Pair, promote_on_is_set: bool) -> Vec<String> {
+    let Pair { policy, endpoints, secondary_endpoints, .. } = pair;
     let mut warnings = Vec::new();
+    if let Some(both) = endpoints.iter().find(|one| secondary_endpoints.contains(one)) {
+        warnings.push(format!("{HEALTH_ENDPOINTS} and {SECONDARY_ENDPOINTS} both hold `{both}`: one outage silences both sides, and no traffic moves"));
+    }
     if promote_on_is_set
         && policy.promote_on.contains(&Symptom::Unreachable)
         && policy.on_unreachable == OnUnreachable::Hold

@@ -268,6 +268,9 @@ fn a_setting_without_effect_is_a_warning_and_no_fault() {
     assert!(warning.contains("did you mean `available`?"), "{warning}");
     let effective = [ENDPOINTS, ("PROMOTE_ON", "unreachable"), ("ON_PRIMARY_UNREACHABLE", "failover")];
     assert!(warnings(&effective).is_empty());
+    let both = [("HEALTH_ENDPOINTS", "tcp://a.example:1"), ("SECONDARY_ENDPOINTS", "tcp://a.example:1")];
+    let [warning] = &warnings(&both)[..] else { panic!() };
+    assert!(warning.contains("SECONDARY_ENDPOINTS both hold `tcp://a.example:1`"), "{warning}");
 }
 
 #[test]

@@ -127,10 +127,6 @@ fn settings_that_contradict_each_other_are_named_together() {
     let contradictions: &[(Variables, &[&str])] = &[
         (&[("PROMOTE_REPLICA", "true")], &["PROMOTE_REPLICA", "FAILOVER_DB_INSTANCE_IDENTIFIER"]),
         (&[("ON_PRIMARY_UNREACHABLE", "failover")], &["ON_PRIMARY_UNREACHABLE", "HEALTH_ENDPOINTS"]),
-        (
-            &[("HEALTH_ENDPOINTS", "tcp://a.example:1"), ("SECONDARY_ENDPOINTS", "tcp://a.example:1")],
-            &["HEALTH_ENDPOINTS", "SECONDARY_ENDPOINTS", "tcp://a.example:1"],
-        ),
         (&[("FENCE_PRIMARY", "stop")], &["FENCE_PRIMARY", "PROMOTE_REPLICA"]),
         (&[REPLICA, ("FENCE_PRIMARY", "stop")], &["FENCE_PRIMARY", "PROMOTE_REPLICA"]),
         (&[("PROMOTE_ON", "failed,available")], &["PROMOTE_ON", "`available`", "healthy"]),
