@@ -177,3 +177,18 @@ async fn a_change_that_is_throttled_for_seconds_is_made_in_this_invocation() {
         assert_eq!(report.actions, [RouteToSecondary, PromoteReplica], "{operation}: {}", report.message);
     }
 }
+
+/// Another invocation may have promoted by then, and the version would not show it.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_was_lost_is_not_sent_again_long_after_its_announcement() {
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    set_status(&rig, PRIMARY, "available");
+    rig.emulator.world().on_next("ChangeTagsForResource", |w| {
+        w.faults.once("UpdateHealthCheck", Fault::Server(500));
+        w.faults.times(120, "GetHealthCheck", Fault::Throttle);
+    });
+    let before = count(&rig, "UpdateHealthCheck");
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "RouteUnconfirmed", "{failure}");
+    assert_eq!(count(&rig, "UpdateHealthCheck"), before + 1);
+}

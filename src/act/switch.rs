@@ -15,6 +15,8 @@ use crate::model::{Cause, Change, CheckState, Observation, ReadFailure, Reading}
 
 /// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
 const ATTEMPTS: u32 = 3;
+/// For so long after the first: an announcement that is older counts for less to others, who may promote meanwhile.
+const SENT_AGAIN_WITHIN: Duration = Duration::from_secs(15);
 /// Between these attempts, growing.
 const PAUSE: Duration = Duration::from_millis(200);
 /// After its change an order waits this long before it looks at its claim: a tick's announcement that was under way
@@ -97,6 +99,7 @@ impl Actor<'_> {
 
     /// Sends the update until it is known what became of it.
     async fn update(&self, to: Direction, from: i64, version: i64) -> Result<Updated, Failure> {
+        let begun = self.clock.elapsed();
         for attempt in 1.. {
             let (lost, certain) = match self.set_flags(to.state(), from).await {
                 WriteOutcome::Accepted => return Ok(Updated::Ours),
@@ -117,10 +120,10 @@ impl Actor<'_> {
                     return Ok(if ours { Updated::Ours } else { Updated::Others });
                 }
                 Reading::Known(now) if now.version == from => {
-                    if attempt == ATTEMPTS {
+                    if attempt == ATTEMPTS || self.clock.elapsed() - begun > SENT_AGAIN_WITHIN {
                         return Err(Failure::new(
                             Kind::RouteUnconfirmed,
-                            format!("the health check was not updated in {ATTEMPTS} attempts: {lost}"),
+                            format!("the health check was not updated in {attempt} attempt(s): {lost}"),
                         )
                         .due_to(&lost));
                     }
