@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::aws::{Aws, failure_of, was_refused};
+use crate::aws::{Aws, GIVE_UP, failure_of, was_refused};
 use crate::clock::{Clock, reserve};
 use crate::memory::{Memory, Move, Tag};
 use crate::model::{Cause, HealthCheck, ReadFailure};
@@ -131,7 +131,10 @@ impl WriteOutcome {
                 Self::Conflict(failure_of(&error))
             }
             Some(Err(error)) => match failure_of(&error) {
-                why if why.cause == Cause::Throttled && clock.allows(reserve::LOOK + FRESH) => {
+                why if why.cause == Cause::Throttled
+                    && clock.allows(reserve::LOOK + FRESH)
+                    && clock.elapsed() < GIVE_UP =>
+                {
                     Self::HeldUp(why)
                 }
                 why => Self::Refused(why),

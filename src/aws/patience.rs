@@ -24,7 +24,7 @@ const LONGEST_DECIDED: Duration = Duration::from_millis(400);
 /// The longest after a change: it leaves the requests of the account to those that have not changed anything yet.
 const LONGEST_AFTER: Duration = Duration::from_secs(4);
 /// Without a deadline, as under `cargo lambda watch`: Lambda's longest invocation.
-const GIVE_UP: Duration = Duration::from_secs(900);
+pub const GIVE_UP: Duration = Duration::from_secs(900);
 
 /// The pauses between the attempts at a call, growing and jittered.
 #[derive(Debug)]
