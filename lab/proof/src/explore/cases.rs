@@ -87,12 +87,14 @@ enum Start {
     Recovered,
     /// The function moved traffic an hour ago, and the primary is still failed.
     Moved,
+    /// The function moved traffic and promoted the replica an hour ago, and the old primary is back.
+    Promoted,
 }
 
 impl Start {
     fn world(self) -> World {
         let mut world = world();
-        if self != Self::Recovered {
+        if matches!(self, Self::Outage | Self::Moved) {
             world.set_status(PRIMARY, "failed");
         }
         if self != Self::Outage {
@@ -100,6 +102,13 @@ impl Start {
             let at = origin() - SignedDuration::from_hours(1);
             let claim = format!("version=2 by=auto at={at} reason=primary-unhealthy");
             world.console_set_tag(CHECK, Tag::Routed.key(), &claim);
+            if self == Self::Promoted
+                && let Some(replica) = world.instance_mut(REPLICA)
+            {
+                replica.source = None;
+                let sent = format!("version=2 at={at} instance={REPLICA}");
+                world.console_set_tag(CHECK, Tag::Promoted.key(), &sent);
+            }
         }
         world
     }
@@ -129,6 +138,11 @@ impl Case {
         Self { name: format!("{}, {}", self.name, person.name()), person: Some(person), ..self }
     }
 
+    /// Whether the old primary is to be stopped.
+    pub(super) fn fences(&self) -> bool {
+        self.start == Start::Promoted
+    }
+
     pub(super) fn world(&self) -> World {
         self.start.world()
     }
@@ -139,6 +153,9 @@ impl Case {
         if self.promotion {
             variables.push(("PROMOTE_REPLICA", "true"));
         }
+        if self.fences() {
+            variables.push(("FENCE_PRIMARY", "stop"));
+        }
         variables
     }
 }
@@ -146,7 +163,7 @@ impl Case {
 /// Every situation. Those of two invocations come first.
 pub fn cases() -> Vec<Case> {
     use Asked::{Failback, Failover, Promotion, Tick};
-    use Start::{Moved, Outage, Recovered};
+    use Start::{Moved, Outage, Promoted, Recovered};
     let mut cases = vec![
         Case::new("two failovers", &[Tick, Tick], Outage, false),
         Case::new("two failovers", &[Tick, Tick], Outage, true),
@@ -159,12 +176,16 @@ pub fn cases() -> Vec<Case> {
         Case::new("promotion and a requested failback", &[Tick, Failback], Moved, true),
         Case::new("failback and a requested failback", &[Tick, Failback], Recovered, false),
         Case::new("failback and a requested failover", &[Tick, Failover], Recovered, false),
+        Case::new("two fences", &[Tick, Tick], Promoted, true),
+        Case::new("fence and a requested failover", &[Tick, Failover], Promoted, true),
+        Case::new("fence and a requested failback", &[Tick, Failback], Promoted, true),
     ];
     for person in Person::ALL {
         cases.push(Case::new("one failover", &[Tick], Outage, false).and(person));
         cases.push(Case::new("one failover", &[Tick], Outage, true).and(person));
         cases.push(Case::new("one failback", &[Tick], Recovered, true).and(person));
         cases.push(Case::new("one requested failover", &[Failover], Outage, false).and(person));
+        cases.push(Case::new("one fence", &[Tick], Promoted, true).and(person));
     }
     for person in [Person::SetsFlags, Person::ClearsFlags, Person::ClearsTags] {
         cases.push(Case::new("two failovers", &[Tick, Tick], Outage, true).and(person));

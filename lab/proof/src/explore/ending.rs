@@ -34,7 +34,7 @@ pub(super) async fn reach(ending: &Ending<'_>) -> (Result<(), String>, Vec<Strin
     if let Err(violation) = rig.check() {
         return (Err(violation.to_string()), told);
     }
-    if ending.promotion_must_become_void() {
+    if ending.request_must_become_void() {
         rig.wait(SENT_VOID_AFTER.unsigned_abs()).await;
     }
     for tick in 1..=3 {
@@ -146,13 +146,13 @@ impl Ending<'_> {
         matches!(self.disturbed, Some((_, Disturbance::Crash)))
     }
 
-    /// An invocation died between the announcement of a promotion and its call, or left it there as a person had
-    /// changed the world: for five minutes nobody can know.
-    fn promotion_must_become_void(&self) -> bool {
+    /// An invocation died between the announcement of a promotion or a stop and its call, or left it there as a person
+    /// had changed the world: for five minutes nobody can know.
+    fn request_must_become_void(&self) -> bool {
         let world = self.rig.emulator.world();
-        let announced =
-            world.health_check(CHECK).is_some_and(|check| check.tags.contains_key(Tag::Promoted.key()));
-        let may_be_cut = self.crashed() || self.case.person.is_some();
+        let tag = if self.case.fences() { Tag::Fenced } else { Tag::Promoted };
+        let announced = world.health_check(CHECK).is_some_and(|check| check.tags.contains_key(tag.key()));
+        let may_be_cut = self.disturbed.is_some() || self.case.person.is_some();
         may_be_cut && announced && Story::of(&world).accepted == 0
     }
 
@@ -210,7 +210,10 @@ impl Ending<'_> {
                 if ours && !failed && !paused && !alone {
                     return Err("traffic was not returned to a healthy primary".to_owned());
                 }
-                if ours && failed && !paused && self.case.promotion && story.accepted == 0 {
+                if self.case.fences() && ours && !failed && !paused && memory.promoted.is_some() {
+                    return Err("the old primary was not stopped".to_owned());
+                }
+                if ours && failed && !paused && !alone && self.case.promotion && story.accepted == 0 {
                     return Err("an allowed promotion was not accepted".to_owned());
                 }
             }

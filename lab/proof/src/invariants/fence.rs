@@ -30,7 +30,8 @@ impl Watch {
             self.broke(broken);
             return;
         }
-        if self.flags.state != CheckState::ForcedUnhealthy || self.promoted.is_none() {
+        let moved = self.switch_moved_under(invocation);
+        if !moved && (self.flags.state != CheckState::ForcedUnhealthy || self.promoted.is_none()) {
             no("a stop was accepted without a promotion of this incident");
         }
         let early = self.fenced.is_some_and(|before| self.now.duration_since(before) < SENT_VOID_AFTER);
@@ -41,6 +42,7 @@ impl Watch {
             // The primary is well, and stopped for just that.
             |(promise, _)| *promise == Promise::HandsOff,
         ));
+        self.residue.switch_moved_under_promotion += u64::from(moved);
         self.fenced = Some(self.now);
         self.changes += 1;
         self.broke(broken);

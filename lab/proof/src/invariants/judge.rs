@@ -64,6 +64,13 @@ impl Watch {
         self.broke(broken);
     }
 
+    /// Whether a person moved the switch between the invocation's last look at it and its request to RDS.
+    pub(super) fn switch_moved_under(&self, invocation: &Invocation) -> bool {
+        let forced = CheckState::ForcedUnhealthy;
+        self.set_by == SetBy::Person
+            && matches!(invocation.check, Sight::Seen(seen) if seen.state == forced && seen != self.flags)
+    }
+
     /// RDS has accepted a promotion by the function.
     pub(super) fn promotion(&mut self, number: u64, instance: &str) {
         let Some(invocation) = self.invocations.get(&number) else { return };
@@ -71,8 +78,7 @@ impl Watch {
         let mut residue = self.residue;
         let automatic = invocation.kind == Kind::Automatic;
         let forced = CheckState::ForcedUnhealthy;
-        let moved_by_person = self.set_by == SetBy::Person
-            && matches!(invocation.check, Sight::Seen(seen) if seen.state == forced && seen != self.flags);
+        let moved_by_person = self.switch_moved_under(invocation);
         if moved_by_person {
             residue.switch_moved_under_promotion += 1;
         } else if self.flags.state != forced {
