@@ -49,8 +49,9 @@ def samconfig(parameters):
 
 
 def commands():
-    """Every command of docs/deploy.md, as the shell would read it."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / "deploy.md").read_text(), re.MULTILINE | re.DOTALL)
+    """Every command of docs/deploy.md and the README, as the shell would read it."""
+    pages = [(ROOT / page).read_text() for page in ("docs/deploy.md", "README.md")]
+    blocks = [block for page in pages for block in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
     for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words:
