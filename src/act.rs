@@ -16,14 +16,16 @@
 //!    last sends it. Only RDS's definite refusal of a promotion removes the tag.
 
 use std::error::Error;
+use std::future::Future;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
 
-use crate::aws::{Aws, GIVE_UP, failure_of, was_refused};
+use crate::aws::{Aws, GIVE_UP, failure_of, patiently, was_refused};
 use crate::clock::{Clock, reserve};
 use crate::memory::{Memory, Move, Tag};
 use crate::model::{Cause, HealthCheck, ReadFailure};
@@ -97,6 +99,26 @@ impl<'a> Actor<'a> {
             lost: AtomicU32::new(0),
         }
     }
+
+    /// Sends a decided change, again only where it was throttled. The request itself must not be retried: one whose
+    /// answer was lost may have been carried out, and a second attempt would hide that.
+    async fn change<T, E, F>(
+        &self,
+        send: impl FnMut() -> F,
+        is_conflict: impl FnOnce(&E) -> bool,
+    ) -> WriteOutcome
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let fresh = self.clock.at_most(FRESH + reserve::CHANGE);
+        WriteOutcome::of(patiently(&fresh, reserve::CHANGE, send).await, &self.clock, is_conflict)
+    }
+}
+
+/// RDS's client for one request, without its own retries.
+fn rds_once() -> aws_sdk_rds::config::Builder {
+    aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
 /// How a write ended.

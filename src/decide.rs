@@ -143,6 +143,13 @@ pub enum Effect {
     Change(Change),
 }
 
+impl Effect {
+    /// Nothing is to be done.
+    pub const STAY: Self = Self::Stay { notify: false };
+    /// A change was refused or is impossible.
+    pub const REFUSE: Self = Self::Stay { notify: true };
+}
+
 /// When to observe again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {

@@ -77,8 +77,8 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
         && let Some(rule) = last.rule
         && !account.reads_only
     {
-        let refused = rule.effect == (Effect::Stay { notify: true })
-            || (rule.effect.refuses() && explain::is_refused_order(case));
+        let refused =
+            rule.effect == Effect::REFUSE || (rule.effect.refuses() && explain::is_refused_order(case));
         if refused {
             notes.push(Note {
                 what: "no change was made".to_owned(),

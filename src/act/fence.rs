@@ -1,11 +1,7 @@
 //! Stopping the old primary, once the replica is on its own: open connections would go on writing to it.
 
-use aws_sdk_rds::config::retry::RetryConfig;
-
 use super::tags::{Announced, Announcement};
-use super::{Actor, FRESH, Outcome, WriteOutcome};
-use crate::aws::patiently;
-use crate::clock::reserve;
+use super::{Actor, Outcome, WriteOutcome, rds_once};
 use crate::error::{Failure, Kind};
 use crate::memory::{Memory, Sent, Tag};
 use crate::model::{Evidence, HealthCheck, Instance, InstanceRef, Observation, ReadFailure, Reading};
@@ -100,10 +96,9 @@ impl Actor<'_> {
             .fenced
             .as_ref()
             .is_some_and(|found| found.version == sent.version && found.instance == sent.instance);
-        let made_anew = old
-            .created
-            .zip(memory.routed_at(check.version, self.clock.now()))
-            .is_some_and(|(created, routed)| created > routed.at);
+        let made_anew = memory
+            .routed_at(check.version, self.clock.now())
+            .is_some_and(|routed| old.was_created_after(routed.at));
         let holds = old.status == Status::Available
             && !made_anew
             && promoted.status == Status::Available
@@ -120,12 +115,8 @@ impl Actor<'_> {
             .rds(primary.region.as_deref())
             .stop_db_instance()
             .db_instance_identifier(&primary.identifier);
-        let send = || {
-            let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
-            request.clone().customize().config_override(once).send()
-        };
-        let answer = patiently(&self.clock.at_most(FRESH + reserve::CHANGE), reserve::CHANGE, send).await;
-        WriteOutcome::of(answer, &self.clock, |error| error.is_invalid_db_instance_state_fault())
+        let send = || request.clone().customize().config_override(rds_once()).send();
+        self.change(send, |error| error.is_invalid_db_instance_state_fault()).await
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_rds::config::retry::RetryConfig;
 use jiff::Timestamp;
 
 use super::tags::{Announced, Announcement};
-use super::{Actor, FRESH, Outcome, WriteOutcome};
-use crate::aws::patiently;
+use super::{Actor, Outcome, WriteOutcome, rds_once};
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{By, Memory, Move, Sent, Tag};
@@ -167,12 +165,8 @@ impl Actor<'_> {
             .rds(replica.region.as_deref())
             .promote_read_replica()
             .db_instance_identifier(&replica.identifier);
-        let send = || {
-            let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
-            request.clone().customize().config_override(once).send()
-        };
-        let answer = patiently(&self.clock.at_most(FRESH + reserve::CHANGE), reserve::CHANGE, send).await;
-        WriteOutcome::of(answer, &self.clock, |error| error.is_invalid_db_instance_state_fault())
+        let send = || request.clone().customize().config_override(rds_once()).send();
+        self.change(send, |error| error.is_invalid_db_instance_state_fault()).await
     }
 }
 

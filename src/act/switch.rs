@@ -6,8 +6,8 @@ use aws_sdk_route53::config::retry::RetryConfig;
 use jiff::Timestamp;
 
 use super::tags::{Announced, Announcement};
-use super::{Actor, FRESH, Outcome, Switch, WriteOutcome};
-use crate::aws::{Patience, patiently};
+use super::{Actor, Outcome, Switch, WriteOutcome};
+use crate::aws::Patience;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{ANNOUNCED_FOR, By, Memory, Move, Tag};
@@ -241,13 +241,11 @@ impl Actor<'_> {
             .health_check_version(version)
             .disabled(both)
             .inverted(both);
-        // A write whose answer was lost may have been carried out: to send it again would hide that.
         let send = || {
             let once = aws_sdk_route53::config::Builder::new().retry_config(RetryConfig::disabled());
             request.clone().customize().config_override(once).send()
         };
-        let answer = patiently(&self.clock.at_most(FRESH + reserve::CHANGE), reserve::CHANGE, send).await;
-        WriteOutcome::of(answer, &self.clock, |error| error.is_health_check_version_mismatch())
+        self.change(send, |error| error.is_health_check_version_mismatch()).await
     }
 }
 

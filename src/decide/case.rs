@@ -265,8 +265,8 @@ impl<'a> Case<'a> {
 
     /// Whether the primary was created after traffic was moved away from the one of its name.
     pub(super) fn primary_was_recreated(&self) -> Result<bool, Gap> {
-        let created = self.seen.primary().and_then(|primary| primary.created);
-        Ok(created.zip(self.routed()?).is_some_and(|(created, routed)| created > routed.at))
+        let Some(primary) = self.seen.primary() else { return Ok(false) };
+        Ok(self.routed()?.is_some_and(|routed| primary.was_created_after(routed.at)))
     }
 
     /// Whether an invocation that may be about to send its update has announced the flags' way back from here. The

@@ -10,6 +10,7 @@ use crate::memory::By;
 use crate::model::CheckState;
 use crate::status::Health;
 
+mod both_sides;
 mod evidence;
 mod failback;
 mod on_primary;

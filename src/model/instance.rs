@@ -97,6 +97,13 @@ pub struct Instance {
     pub details: Details,
 }
 
+impl Instance {
+    /// Whether it was made, or made anew under its name, after `moment`.
+    pub fn was_created_after(&self, moment: Timestamp) -> bool {
+        self.created.is_some_and(|created| created > moment)
+    }
+}
+
 /// The properties of an instance that matter for readiness, not for a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Details {

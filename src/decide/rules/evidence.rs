@@ -74,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "",
-        effect: Effect::Stay { notify: true },
+        effect: Effect::REFUSE,
         message: "Somebody set only one of Disabled and Inverted: left unchanged",
         next: Next::words(
             "Ask whoever set the flag to clear it, or to set both. Until then this function moves nothing.",

@@ -6,8 +6,6 @@ use crate::model::Change;
 use crate::policy::Failback;
 use crate::status::Health;
 
-const STAY: Effect = Effect::Stay { notify: false };
-const REFUSE: Effect = Effect::Stay { notify: true };
 const WHICH: Next = Next::run(
     "Find out which instance holds the current data. Only if it is the primary:",
     Command::FORCED_FAILBACK,
@@ -21,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Not(Health::Healthy),
         force: Force::Respects,
         when: "",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "Traffic is on the secondary; the primary is neither healthy nor clearly down",
         next: Next::NOTHING,
         applies: always,
@@ -33,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "FAILBACK=manual",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "The primary is healthy; with FAILBACK=manual only an operator fails back",
         next: Next::run("When the primary should serve again:", Command::FAILBACK),
         applies: |c| Ok(c.pair.policy.failback == Failback::Manual),
@@ -45,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Not(Health::Healthy),
         force: Force::Overrides,
         when: "",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "Failback requested while the primary is not healthy: repeat with `force` to fail back anyway",
         next: WHICH,
         applies: always,
@@ -57,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Overrides,
         when: "the replica does not replicate from this primary, or its status or replication says that it may stop",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The replica is not replicating from this primary, or may be about to stop doing so: the primary may be stale, traffic stays on the secondary",
         next: WHICH,
         applies: |c| c.replica_may_be_ahead(),
@@ -69,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Overrides,
         when: "RDS created the primary after traffic was moved",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The primary was created after traffic was moved, perhaps from an old snapshot: traffic stays on the secondary",
         next: WHICH,
         applies: |c| c.primary_was_recreated(),
@@ -81,7 +79,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Overrides,
         when: "HOSTED_ZONE_ID is set and the primary record does not lead to this primary's endpoint",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The primary record does not point at this primary's endpoint: traffic stays on the secondary",
         next: WHICH,
         applies: |c| Ok(c.compares_record() && !c.record_on_primary()?),

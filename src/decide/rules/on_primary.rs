@@ -1,13 +1,10 @@
 //! The check is normal: traffic goes to the primary, and Route 53 goes by what the check finds.
 
-use super::{Asked, Check, Command, Force, Next, Rule, Sees, always};
+use super::{Asked, Check, Command, Force, Next, Rule, Sees, always, both_sides};
 use crate::decide::{After, Code, Effect};
 use crate::diagnosis::Diagnosis;
 use crate::model::Change;
 use crate::status::Health;
-
-const STAY: Effect = Effect::Stay { notify: false };
-const REFUSE: Effect = Effect::Stay { notify: true };
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -17,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "Traffic is already on the primary: nothing to fail back",
         next: Next::words("Nothing."),
         applies: always,
@@ -29,7 +26,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Overrides,
         when: "the configured replica is on its own",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The replica is on its own, but the health check does not divert traffic to it: clients may be writing to a stale primary",
         next: Next::run(
             "Stop writes to the old primary. To use the promoted instance now:",
@@ -44,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Only(Health::Healthy),
         force: Force::Overrides,
         when: "",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "The primary is healthy",
         next: Next::words("Nothing."),
         applies: always,
@@ -56,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Only(Health::Hold),
         force: Force::Overrides,
         when: "RDS knows no such instance, the replica does not name it, and no event says that it was deleted",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "No such instance: check the identifier. Nothing shows that it was ever there, so no traffic moves",
         next: Next::run(
             "Correct PRIMARY_DB_INSTANCE_IDENTIFIER (a rename changes it), then:",
@@ -71,23 +68,12 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Only(Health::Hold),
         force: Force::Overrides,
         when: "",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "The primary is neither healthy nor clearly down: waiting",
         next: Next::run("If it does not serve and you can't wait:", Command::FORCED_FAILOVER),
         applies: always,
     },
-    Rule {
-        code: Code::Paused,
-        check: Check::Normal,
-        asked: Asked::Tick,
-        sees: Sees::Any,
-        force: Force::Respects,
-        when: "a pause is in force",
-        effect: STAY,
-        message: "Automatic change is paused",
-        next: Next::run("When the work is done:", Command::RESUME),
-        applies: |c| c.paused(),
-    },
+    both_sides::paused(Check::Normal),
     Rule {
         code: Code::Unconfirmed,
         check: Check::Normal,
@@ -107,7 +93,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Overrides,
         when: "only the probes fail, and RDS reported a Multi-AZ failover within 3 minutes",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "RDS is failing the primary over to its Multi-AZ standby (same endpoint): waiting for that to finish",
         next: Next::NOTHING,
         applies: |c| c.in_multi_az_failover(),
@@ -119,7 +105,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "traffic went back less than COOLDOWN ago",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "Traffic went back to the primary a short while ago: no automatic failover within the cooldown",
         next: Next::run("To use the secondary anyway:", Command::FAILOVER),
         applies: |c| Ok(c.cooldown_ends()?.is_some()),
@@ -131,7 +117,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Overrides,
         when: "the replica is missing, unknown, unhealthy, or replicates from another instance",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The primary is unhealthy and the replica can't take over: traffic stays where it is",
         next: Next::run("Repair the replica; or, if it can serve as it is:", Command::FORCED_FAILOVER),
         applies: |c| Ok(c.reason_replica_not_fit().is_some()),
@@ -143,7 +129,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Overrides,
         when: "none of SECONDARY_ENDPOINTS answers",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The primary looks unhealthy, and the secondary does not answer either: it is down, or this function's network is. Traffic stays where it is",
         next: Next::run(
             "Find out from elsewhere whether the secondary serves. Only if it does:",
@@ -158,23 +144,12 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "no replica is configured",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "A promotion was requested and no replica is configured: nothing is changed",
         next: Next::run("Without a promotion:", Command::FAILOVER),
         applies: |c| Ok(c.pair.replica.is_none()),
     },
-    Rule {
-        code: Code::PrimaryStillAvailable,
-        check: Check::Normal,
-        asked: Asked::Promotion,
-        sees: Sees::Any,
-        force: Force::Respects,
-        when: "RDS calls the primary `available`, and `force` and `allow_data_loss` are not both given",
-        effect: REFUSE,
-        message: STILL_AVAILABLE,
-        next: Next::run(STILL_AVAILABLE_NEXT, Command::FORCED_PROMOTION),
-        applies: |c| Ok(c.promotes_behind_a_living_primary()),
-    },
+    both_sides::still_available(Check::Normal),
     Rule {
         code: Code::FailoverOrdered,
         check: Check::Normal,
@@ -206,7 +181,3 @@ pub(super) const RULES: &[Rule] = &[
         applies: |c| c.memory().map(|_| true),
     },
 ];
-
-pub(super) const STILL_AVAILABLE: &str = "A promotion was requested while RDS calls the primary available. Open connections would go on writing to it, and those writes would be lost: nothing is changed";
-pub(super) const STILL_AVAILABLE_NEXT: &str =
-    "Make the primary read-only first. Only if its last writes may be lost:";

@@ -1,26 +1,13 @@
 //! The check is forced unhealthy: traffic goes to the secondary. Who moved it, and was the replica promoted?
 
-use super::{Asked, Check, Command, Force, Next, Rule, Sees};
+use super::{Asked, Check, Command, Force, Next, Rule, Sees, both_sides};
 use crate::decide::{Code, Effect};
 use crate::memory::By;
 use crate::model::Change;
 use crate::replica::Role;
 
-const STAY: Effect = Effect::Stay { notify: false };
-
 pub(super) const RULES: &[Rule] = &[
-    Rule {
-        code: Code::Paused,
-        check: Check::Forced,
-        asked: Asked::Tick,
-        sees: Sees::Any,
-        force: Force::Respects,
-        when: "a pause is in force",
-        effect: STAY,
-        message: "Automatic change is paused",
-        next: Next::run("When the work is done:", Command::RESUME),
-        applies: |c| c.paused(),
-    },
+    both_sides::paused(Check::Forced),
     Rule {
         code: Code::FencePrimary,
         check: Check::Forced,
@@ -42,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "FENCE_PRIMARY=off, the promotion of this incident is complete, and RDS calls the old primary `available`",
-        effect: Effect::Stay { notify: true },
+        effect: Effect::REFUSE,
         message: "The replica is promoted and the old primary is available: it may still take writes from open connections, and they will be lost",
         next: Next::words(
             "Stop the old primary, or make it read-only, and restart clients that still write to it. FENCE_PRIMARY=stop does the first by itself.",
@@ -58,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "no promotion is requested",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "Traffic is already on the secondary",
         next: Next::words("Nothing."),
         applies: |c| Ok(!c.order.promotes() && c.memory().map(|_| true)?),
@@ -70,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "an operator requested the failover",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "An operator moved traffic to the secondary: only an operator can fail back",
         next: Next::run("When the primary should serve again:", Command::FAILBACK),
         applies: |c| Ok(c.routed_by()? == Some(By::Operator)),
@@ -82,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Overrides,
         when: "no tag of this function claims the check's version",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "Somebody forced this health check unhealthy without this function: left unchanged",
         next: Next::run("If traffic should go back all the same:", Command::FORCED_FAILBACK),
         applies: |c| Ok(c.routed_by()?.is_none()),
@@ -94,7 +81,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::OverridesForFailback,
         when: "a promotion was sent, and RDS does not show its end",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "Promotion of the replica was requested: traffic stays on it",
         next: Next::words(
             "Wait for it to finish. If the replica is still an `available` replica after five minutes, nothing came of it: request the promotion again.",
@@ -108,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "the replica was promoted",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "The replica was promoted: traffic stays on it whatever the old primary does, until an operator fails back",
         next: Next::run(
             "Rebuild a replica of the promoted instance, point the primary record at the promoted instance, swap the two identifiers, then:",
@@ -123,7 +110,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "no replica is configured",
-        effect: Effect::Stay { notify: true },
+        effect: Effect::REFUSE,
         message: "A promotion was requested and no replica is configured: nothing is changed",
         next: Next::words("Set FAILOVER_DB_INSTANCE_IDENTIFIER, or promote at the console."),
         applies: |c| Ok(c.pair.replica.is_none()),

@@ -1,14 +1,11 @@
 //! Traffic is on the secondary and the primary is still unhealthy, or an operator wants it: may the replica be
 //! promoted?
 
-use super::on_primary::{STILL_AVAILABLE, STILL_AVAILABLE_NEXT};
-use super::{Asked, Check, Command, Force, Next, Rule, Sees, always};
+use super::{Asked, Check, Command, Force, Next, Rule, Sees, always, both_sides};
 use crate::decide::{After, Code, Effect};
 use crate::model::Change;
 use crate::status::Health;
 
-const STAY: Effect = Effect::Stay { notify: false };
-const REFUSE: Effect = Effect::Stay { notify: true };
 const LOSS: Next = Next::run(
     "Decide whether the data named above may be lost. If the primary is dead, first see whether the replica has applied all it received. MySQL: in `SHOW REPLICA STATUS`, `Exec_Source_Log_Pos` must equal `Read_Source_Log_Pos`, and `Relay_Source_Log_File` must equal `Source_Log_File`. MariaDB: the same, with `Master` for `Source` in these names. PostgreSQL: `SELECT pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()` must answer true. What the primary did not send is lost in any case. Only if the rest may be lost:",
     Command::LOSSY_PROMOTION,
@@ -26,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Only(Health::Unhealthy),
         force: Force::Respects,
         when: "PROMOTE_REPLICA is not set, or no replica is configured",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "Traffic is on the secondary and the primary is still unhealthy; automatic promotion is off",
         next: Next::run(
             "To promote the replica:",
@@ -41,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Only(Health::Unhealthy),
         force: Force::Respects,
         when: "PROMOTE_ON does not name what is wrong with the primary",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "Traffic is on the secondary; PROMOTE_ON does not allow promotion for this failure",
         next: Next::run(
             "To promote all the same:",
@@ -56,23 +53,12 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Not(Health::Unhealthy),
         force: Force::Overrides,
         when: "",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "Promotion requested while the primary is not unhealthy: repeat with `force` to promote anyway",
         next: Next::run("Only if the primary's last writes may be lost:", Command::FORCED_PROMOTION),
         applies: always,
     },
-    Rule {
-        code: Code::PrimaryStillAvailable,
-        check: Check::Forced,
-        asked: Asked::Promotion,
-        sees: Sees::Any,
-        force: Force::Respects,
-        when: "RDS calls the primary `available`, and `force` and `allow_data_loss` are not both given",
-        effect: REFUSE,
-        message: STILL_AVAILABLE,
-        next: Next::run(STILL_AVAILABLE_NEXT, Command::FORCED_PROMOTION),
-        applies: |c| Ok(c.promotes_behind_a_living_primary()),
-    },
+    both_sides::still_available(Check::Forced),
     Rule {
         code: Code::FailbackInProgress,
         check: Check::Forced,
@@ -80,7 +66,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "another invocation has announced a failback",
-        effect: STAY,
+        effect: Effect::STAY,
         message: "Another invocation is failing back: not promoting until it is done",
         next: Next::NOTHING,
         applies: |c| c.failback_announced(),
@@ -92,7 +78,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "the replica is not `available`, or does not replicate from the primary",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The replica can't be promoted as it is",
         next: Next::words("Bring the replica to `available`; the next tick promotes it."),
         applies: |c| Ok(c.reason_replica_not_ready().is_some()),
@@ -104,7 +90,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "the replica's lag is unknown, and `allow_data_loss` is not given",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The replica's lag is unknown, and so is the data that a promotion would lose",
         next: LOSS,
         applies: |c| Ok(!c.order.allows_data_loss() && c.lag()?.is_err()),
@@ -116,7 +102,7 @@ pub(super) const RULES: &[Rule] = &[
         sees: Sees::Any,
         force: Force::Respects,
         when: "the lag is over MAX_REPLICA_LAG, and `allow_data_loss` is not given",
-        effect: REFUSE,
+        effect: Effect::REFUSE,
         message: "The replica is further behind than MAX_REPLICA_LAG allows",
         next: LOSS,
         applies: |c| Ok(!c.order.allows_data_loss() && c.lag_is_too_high()?),
