@@ -38,14 +38,8 @@ pub struct Account {
 pub struct Made {
     /// Which one.
     pub change: Change,
-    /// The code under which it is reported.
-    pub code: &'static str,
-    /// Why, with the facts.
-    pub message: String,
-    /// How many observations it rests on.
-    pub observations: u32,
-    /// The word in the response's `decision`.
-    pub decision: &'static str,
+    /// What decided it.
+    pub step: Step,
     /// What a person does next.
     pub next: Next,
     /// When it was made.
@@ -57,7 +51,7 @@ pub struct Made {
 pub struct Step {
     /// The word in the response's `decision`.
     pub decision: &'static str,
-    /// The code of its rule.
+    /// The code under which it is reported.
     pub code: &'static str,
     /// Why, with the facts.
     pub message: String,
@@ -97,15 +91,7 @@ impl Account {
     /// The furthest step: the last change, or what was left to others, or the last decision.
     pub fn furthest(&self) -> Option<Step> {
         let last = self.last.as_ref()?;
-        let furthest = self.left.clone().or_else(|| {
-            let made = self.changes.last()?;
-            Some(Step {
-                decision: made.decision,
-                code: made.code,
-                message: made.message.clone(),
-                observations: made.observations,
-            })
-        });
+        let furthest = self.left.as_ref().or_else(|| self.changes.last().map(|made| &made.step)).cloned();
         let Some(rule) = last.rule else { return furthest };
         let code = rule.code.as_str();
         Some(match furthest {

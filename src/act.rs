@@ -24,12 +24,13 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
+use jiff::Timestamp;
 
-use crate::aws::{Aws, GIVE_UP, failure_of, patiently, was_refused};
+use crate::aws::{Aws, GIVE_UP, failure_of, out_of_time, patiently, was_refused};
 use crate::clock::{Clock, reserve};
 use crate::memory::{Memory, Move, Tag};
-use crate::model::{Cause, HealthCheck, ReadFailure};
-use crate::observe::{Observer, out_of_time};
+use crate::model::{Cause, HealthCheck, ReadFailure, after};
+use crate::observe::Observer;
 use crate::policy::Pair;
 
 mod fence;
@@ -100,6 +101,12 @@ impl<'a> Actor<'a> {
         }
     }
 
+    /// The moment of an announcement: with a random fraction of a millisecond, so that no two are alike.
+    fn moment(&self) -> Timestamp {
+        let jitter = Duration::from_nanos(fastrand::u64(0..1_000_000));
+        after(self.clock.now(), jitter)
+    }
+
     /// Sends a decided change, again only where it was throttled. The request itself must not be retried: one whose
     /// answer was lost may have been carried out, and a second attempt would hide that.
     async fn change<T, E, F>(
@@ -111,14 +118,19 @@ impl<'a> Actor<'a> {
         E: ProvideErrorMetadata + Error + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let fresh = self.clock.at_most(FRESH + reserve::CHANGE);
-        WriteOutcome::of(patiently(&fresh, reserve::CHANGE, send).await, &self.clock, is_conflict)
+        let fresh = self.clock.at_most(FRESH + reserve::CONFIRMING);
+        WriteOutcome::of(patiently(&fresh, reserve::CONFIRMING, send).await, &self.clock, is_conflict)
     }
 }
 
-/// RDS's client for one request, without its own retries.
+/// Overrides of RDS's client for a request that it must not retry by itself.
 fn rds_once() -> aws_sdk_rds::config::Builder {
     aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Overrides of Route 53's client for a request that it must not retry by itself.
+fn route53_once() -> aws_sdk_route53::config::Builder {
+    aws_sdk_route53::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
 /// How a write ended.
@@ -154,7 +166,7 @@ impl WriteOutcome {
             }
             Some(Err(error)) => match failure_of(&error) {
                 why if why.cause == Cause::Throttled
-                    && clock.allows(reserve::LOOK + FRESH)
+                    && clock.allows(reserve::ANNOUNCING + FRESH)
                     && clock.elapsed() < GIVE_UP =>
                 {
                     Self::HeldUp(why)

@@ -27,7 +27,7 @@ use crate::text::{cut, folded};
 mod bounded;
 mod patience;
 
-pub use patience::{GIVE_UP, Patience, patiently};
+pub use patience::{GIVE_UP, Patience, answered, ask, out_of_time, patiently};
 
 /// Pinned: a newer one would change retries and time-outs under us.
 pub const BEHAVIOUR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;

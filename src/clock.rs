@@ -8,18 +8,18 @@ use tokio::time::Instant;
 /// What is kept back from the deadline, to report before Lambda ends the invocation.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// What a step leaves of the time before the deadline to the steps that follow it.
+/// The time before the deadline that is kept for a step and for all that follow it: an earlier step ends before it.
 pub mod reserve {
     use std::time::Duration;
 
-    /// Reading RDS, the probes and the switch: all of a change is still to come.
-    pub const LOOK: Duration = Duration::from_secs(4);
-    /// The announcement: the change is still to come.
-    pub const ANNOUNCE: Duration = Duration::from_secs(3);
-    /// The change: reading it back and confirming it is still to come.
-    pub const CHANGE: Duration = Duration::from_secs(2);
-    /// Reading back and confirming: the report is still to come.
-    pub const CONFIRM: Duration = Duration::from_secs(1);
+    /// All of a change: kept while RDS, the probes and the switch are read.
+    pub const ANNOUNCING: Duration = Duration::from_secs(4);
+    /// The change and what follows: kept while it is announced.
+    pub const CHANGING: Duration = Duration::from_secs(3);
+    /// Reading the change back and confirming it: kept while it is made.
+    pub const CONFIRMING: Duration = Duration::from_secs(2);
+    /// The report: kept while the change is confirmed.
+    pub const REPORTING: Duration = Duration::from_secs(1);
 }
 
 /// The clock of one invocation. It follows tokio's clock from where it was started, so tests can pause it.
@@ -56,7 +56,7 @@ impl Clock {
         self.budget.map(|budget| budget.saturating_sub(self.started.elapsed()))
     }
 
-    /// The same clock, with a deadline no later than this from now, less what is reserved.
+    /// The same clock, with a deadline no later than this from now.
     #[must_use]
     pub fn at_most(self, duration: Duration) -> Self {
         let budget = self.started.elapsed() + duration;

@@ -267,13 +267,6 @@ impl Reader<'_> {
     }
 
     fn instance(&mut self, name: &str, home: Option<&str>) -> Option<InstanceRef> {
-        let text = self.text(name)?;
-        match InstanceRef::parse(&text, home) {
-            Ok(instance) => Some(instance),
-            Err(why) => {
-                self.fault(name, &text, &format!(" ({why})"));
-                None
-            }
-        }
+        self.explained(name, |text| InstanceRef::parse(text, home))
     }
 }

@@ -177,22 +177,6 @@ impl Effect {
             Self::Change(Change::Pause | Change::Resume) => "stay",
         }
     }
-
-    /// The words in the table of rules.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Stay { notify: false } => "no change",
-            Self::Stay { notify: true } => "no change, notify",
-            Self::Fail => "fail the invocation",
-            Self::Observe(After::Interval) => "observe again",
-            Self::Observe(After::Nothing) => "observe again at once",
-            Self::Change(Change::RouteToSecondary) => "**fail over**",
-            Self::Change(Change::PromoteReplica) => "**promote**",
-            Self::Change(Change::FencePrimary) => "**fence**",
-            Self::Change(Change::RouteToPrimary) => "**fail back**",
-            Self::Change(Change::Pause | Change::Resume) => "",
-        }
-    }
 }
 
 /// What comes next.

@@ -18,9 +18,7 @@
 //! use rds_route53_failover::decide::{Case, Decision, Order, Streak, decide};
 //! use rds_route53_failover::diagnosis::Diagnosis;
 //! use rds_route53_failover::memory::Memory;
-//! use rds_route53_failover::model::{
-//!     CheckState, Details, Evidence, HealthCheck, Instance, Observation, Reading, Replication,
-//! };
+//! use rds_route53_failover::model::{CheckState, Evidence, HealthCheck, Instance, Observation, Reading};
 //! use rds_route53_failover::status::Status;
 //!
 //! let config = Config::load(|name| match name {
@@ -30,36 +28,13 @@
 //!     _ => None,
 //! })
 //! .unwrap();
-//! let primary = Instance {
-//!     status: Status::Failed,
-//!     source: None,
-//!     created: None,
-//!     multi_az: false,
-//!     endpoint: None,
-//!     replication: Replication::Normal,
-//!     replicas: Vec::new(),
-//!     details: Details::default(),
-//! };
-//! let check = HealthCheck {
-//!     state: CheckState::Normal,
-//!     version: 1,
-//!     calculated: false,
-//!     not_updatable: None,
-//!     children: Vec::new(),
-//! };
+//! let check = HealthCheck::of(CheckState::Normal, 1);
 //! let seen = Observation {
-//!     primary: Some(Reading::Known(primary)),
-//!     replica: None,
+//!     primary: Some(Reading::Known(Instance::of(Status::Failed))),
 //!     check: Reading::Known(check),
-//!     probes: None,
-//!     secondary: None,
 //!     memory: Evidence::Read(Memory::default()),
 //!     switch_is_fresh: true,
-//!     lag: Evidence::NotRead,
-//!     multi_az_failover: Evidence::NotRead,
-//!     deletion: Evidence::NotRead,
-//!     record: Evidence::NotRead,
-//!     connections: Evidence::NotRead,
+//!     ..Observation::unread()
 //! };
 //! let now = "2026-01-31T12:00:00Z".parse().unwrap();
 //! let streak = Streak::new(&Diagnosis::of(&seen, &config.pair), now);

@@ -143,6 +143,11 @@ pub struct HealthCheck {
 }
 
 impl HealthCheck {
+    /// A check of an endpoint, which can be updated.
+    pub fn of(state: CheckState, version: i64) -> Self {
+        Self { state, version, calculated: false, not_updatable: None, children: Vec::new() }
+    }
+
     /// The announcement of the change that made the check what it is, where nobody has confirmed it yet.
     pub fn unconfirmed<'a>(&self, memory: &'a Memory, now: Timestamp) -> Option<(Tag, &'a Move)> {
         let (tag, made) = match self.state {
@@ -285,6 +290,25 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// Nothing was read yet.
+    pub fn unread() -> Self {
+        let not_read = ReadFailure { cause: Cause::Other, detail: "it was not read".to_owned() };
+        Self {
+            primary: None,
+            replica: None,
+            check: Reading::Unknown(not_read),
+            probes: None,
+            secondary: None,
+            memory: Evidence::NotRead,
+            switch_is_fresh: false,
+            lag: Evidence::NotRead,
+            multi_az_failover: Evidence::NotRead,
+            deletion: Evidence::NotRead,
+            record: Evidence::NotRead,
+            connections: Evidence::NotRead,
+        }
+    }
+
     /// The primary as RDS shows it.
     pub fn primary(&self) -> Option<&Instance> {
         self.primary.as_ref().and_then(Reading::known)

@@ -51,8 +51,8 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
         .iter()
         .map(|made| Note {
             what: made.change.as_str().to_owned(),
-            code: made.code.to_owned(),
-            why: made.message.clone(),
+            code: made.step.code.to_owned(),
+            why: made.step.message.clone(),
             next: made.next,
             stake: stake.clone(),
             incident,

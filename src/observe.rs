@@ -6,7 +6,7 @@ use aws_sdk_rds::types::SourceType;
 use aws_sdk_route53::types::TagResourceType;
 use jiff::Timestamp;
 
-use crate::aws::{Aws, failure_of, patiently};
+use crate::aws::{Aws, ask, failure_of, out_of_time, patiently};
 use crate::clock::{Clock, reserve};
 use crate::diagnosis::{Diagnosis, was_there};
 use crate::memory::Memory;
@@ -98,16 +98,9 @@ impl<'a> Observer<'a> {
         let mut seen = Observation {
             primary,
             replica,
-            check: Reading::Unknown(not_read()),
             probes: probes.flatten(),
             secondary: secondary.flatten(),
-            memory: Evidence::NotRead,
-            switch_is_fresh: false,
-            lag: Evidence::NotRead,
-            multi_az_failover: Evidence::NotRead,
-            deletion: Evidence::NotRead,
-            record: Evidence::NotRead,
-            connections: Evidence::NotRead,
+            ..Observation::unread()
         };
         // Probes that were cut off say nothing, and without them RDS alone must not be believed.
         if probes == Some(None) && seen.primary.is_some() {
@@ -159,9 +152,7 @@ impl<'a> Observer<'a> {
             Need::Memory => seen.memory = self.read_memory().await,
             Need::Switch => self.refresh_switch(seen).await,
             Need::Lag => seen.lag = self.read_lag().await,
-            Need::MultiAzFailover => {
-                seen.multi_az_failover = self.last_event("failover", FAILOVER_WINDOW).await;
-            }
+            Need::MultiAzFailover => seen.multi_az_failover = self.last_failover().await,
             Need::Record => seen.record = self.read_record().await,
             Need::Connections => seen.connections = self.read_connections().await,
         }
@@ -178,7 +169,7 @@ impl<'a> Observer<'a> {
     pub async fn instance(&self, id: &InstanceRef) -> Reading<Instance> {
         let request =
             self.aws.rds(id.region.as_deref()).describe_db_instances().db_instance_identifier(&id.identifier);
-        match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
+        match patiently(&self.clock, reserve::ANNOUNCING, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer
                 .db_instances()
@@ -211,7 +202,7 @@ impl<'a> Observer<'a> {
     /// `GetHealthCheck` of any check.
     pub async fn health_check_by_id(&self, id: &str) -> Reading<HealthCheck> {
         let request = self.aws.route53().get_health_check().health_check_id(id);
-        match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
+        match patiently(&self.clock, reserve::ANNOUNCING, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer.health_check().and_then(health_check).map_or_else(
                 || Reading::Unknown(nonsense("the answer holds no health check")),
@@ -244,10 +235,7 @@ impl<'a> Observer<'a> {
             .list_tags_for_resource()
             .resource_type(TagResourceType::Healthcheck)
             .resource_id(id);
-        let answer = match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
-            None => return Err(out_of_time()),
-            Some(answer) => answer.map_err(|error| failure_of(&error))?,
-        };
+        let answer = ask(&self.clock, || request.clone().send()).await?;
         // The SDK makes an empty set of one that is absent; a real one names the resource.
         let set = answer
             .resource_tag_set()
@@ -259,8 +247,13 @@ impl<'a> Observer<'a> {
             .collect())
     }
 
-    /// `DescribeEvents` of the primary: the last one of a category.
-    pub async fn last_event(&self, category: &str, minutes: i32) -> Evidence<Option<Timestamp>> {
+    /// When the primary's last event about a Multi-AZ failover was.
+    pub async fn last_failover(&self) -> Evidence<Option<Timestamp>> {
+        self.last_event("failover", FAILOVER_WINDOW).await
+    }
+
+    /// `DescribeEvents` of the primary: when the last one of a category was within so many minutes.
+    async fn last_event(&self, category: &str, minutes: i32) -> Evidence<Option<Timestamp>> {
         let Some(primary) = self.pair.rds_primary() else { return Evidence::NotRead };
         let request = self
             .aws
@@ -270,10 +263,9 @@ impl<'a> Observer<'a> {
             .source_identifier(&primary.identifier)
             .event_categories(category)
             .duration(minutes);
-        match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
-            None => Evidence::Unreadable(out_of_time()),
-            Some(Err(error)) => Evidence::Unreadable(failure_of(&error)),
-            Some(Ok(answer)) => {
+        match ask(&self.clock, || request.clone().send()).await {
+            Err(why) => Evidence::Unreadable(why),
+            Ok(answer) => {
                 // The filter is the service's to apply; another event must not count where it was not applied.
                 let of_category = answer.events().iter().filter(|event| {
                     event.event_categories().iter().any(|found| found.eq_ignore_ascii_case(category))
@@ -284,11 +276,6 @@ impl<'a> Observer<'a> {
                 Evidence::Read(of_category.filter_map(|event| timestamp(event.date()?)).max())
             }
         }
-    }
-
-    /// `DescribeEvents` of the primary about Multi-AZ failovers, for the readiness check.
-    pub async fn read_events(&self) -> Evidence<Option<Timestamp>> {
-        self.last_event("failover", FAILOVER_WINDOW).await
     }
 }
 
@@ -306,15 +293,6 @@ async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<T> {
 pub fn memory_of(tags: &Tags) -> Result<Memory, ReadFailure> {
     let pairs = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     Memory::parse(pairs).map_err(|fault| nonsense(&fault))
-}
-
-/// The invocation ran out of time: that says nothing of the service.
-pub fn out_of_time() -> ReadFailure {
-    ReadFailure { cause: Cause::Other, detail: "the invocation's deadline is too close".to_owned() }
-}
-
-fn not_read() -> ReadFailure {
-    nonsense("it was not read")
 }
 
 fn nonsense(detail: &str) -> ReadFailure {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::account::{Account, Last, Made};
+use crate::account::{Account, Last, Made, Step};
 use crate::act::Actor;
 use crate::clock::Clock;
 use crate::config::Mode;
@@ -146,10 +146,7 @@ async fn set_pause(
     if made {
         account.changes.push(Made {
             change,
-            code: reason,
-            message: message.clone(),
-            observations: 1,
-            decision: "stay",
+            step: Step { decision: "stay", code: reason, message: message.clone(), observations: 1 },
             next,
             at: clock.now(),
         });

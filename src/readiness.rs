@@ -124,7 +124,7 @@ async fn events(findings: &mut Findings, pair: &Pair, seen: &Observation, observ
     let multi_az = seen.primary().is_some_and(|primary| primary.multi_az);
     // Where only the probes fail, they tell a failover of RDS itself from an outage.
     let level = if multi_az && seen.probes.is_some() { Level::Fail } else { Level::Warn };
-    let events = observer.read_events().await;
+    let events = observer.last_failover().await;
     findings.test(
         "events-readable",
         matches!(events, Evidence::Read(_)),
@@ -144,7 +144,7 @@ fn time(findings: &mut Findings, pair: &Pair, clock: &Clock) {
     let probed = !(pair.endpoints.is_empty() && pair.secondary_endpoints.is_empty());
     let look = if probed { pair.endpoint_timeout } else { std::time::Duration::ZERO };
     // A look that takes longer than the interval delays the next one.
-    let needed = policy.interval.max(look) * rounds.saturating_sub(1) + look + reserve::LOOK;
+    let needed = policy.interval.max(look) * rounds.saturating_sub(1) + look + reserve::ANNOUNCING;
     let Some(left) = clock.left() else { return };
     findings.test(
         "invocation-time",

@@ -246,7 +246,7 @@ impl<'a> Reconciler<'a> {
         // What it takes to confirm an outage and to act on it.
         let rest = policy.interval * policy.confirmations.saturating_sub(1)
             + self.context.time_of_a_look()
-            + reserve::LOOK;
+            + reserve::ANNOUNCING;
         while matches!(rule.effect, Effect::Stay { .. }) && self.case().may_watch() {
             let asks_rds = alone || self.streak.health == Health::Unhealthy;
             let wait = self.until_due(if asks_rds { interval.max(RDS_PERIOD) } else { interval });
@@ -315,7 +315,7 @@ impl<'a> Reconciler<'a> {
         // A tick's announcement may have landed on an operator's claim, which that request restores by then.
         let perhaps_an_operators =
             self.unconfirmed().is_some_and(|(tag, made)| tag == Tag::Routed && made.by == By::Auto);
-        if perhaps_an_operators && self.clock.allows(CLAIM_SETTLED + reserve::LOOK) {
+        if perhaps_an_operators && self.clock.allows(CLAIM_SETTLED + reserve::ANNOUNCING) {
             tokio::time::sleep(CLAIM_SETTLED).await;
             self.observer.read(Need::Switch, &mut self.seen).await;
         }
@@ -351,28 +351,22 @@ impl<'a> Reconciler<'a> {
             tracing::warn!("{}", switch.note);
             message = format!("{message}; {}", switch.note);
         }
+        let (step, at) = (self.step(rule, message), self.clock.now());
         self.account.left = None;
-        self.account.changes.push(Made {
-            change,
-            code: rule.code.as_str(),
-            message,
-            observations: self.streak.length,
-            decision: rule.effect.as_str(),
-            next: rule.next,
-            at: self.clock.now(),
-        });
+        self.account.changes.push(Made { change, step, next: rule.next, at });
         self.claim = switch.claim.or(self.claim.take());
         self.seen.check = Reading::Known(switch.check);
         self.seen.memory = Evidence::Read(switch.memory);
     }
 
     fn leave(&mut self, rule: &'static Rule, to: &str) {
-        self.account.left = Some(Step {
-            decision: rule.effect.as_str(),
-            code: rule.code.as_str(),
-            message: format!("{}{to}", facts::message(rule, &self.case(), self.reason)),
-            observations: self.streak.length,
-        });
+        let message = format!("{}{to}", facts::message(rule, &self.case(), self.reason));
+        self.account.left = Some(self.step(rule, message));
+    }
+
+    fn step(&self, rule: &Rule, message: String) -> Step {
+        let (decision, code) = (rule.effect.as_str(), rule.code.as_str());
+        Step { decision, code, message, observations: self.streak.length }
     }
 
     fn remember(&mut self, rule: &'static Rule, why: Option<&str>) {

@@ -170,45 +170,53 @@ pub fn read(event: &[u8], pair: &Pair) -> Result<Request, Failure> {
 fn action(fields: &Fields<'_>) -> Result<Request, Failure> {
     let name = fields.text("action", "the name of an action").map_err(|why| not_understood(&why))?;
     let name = name.unwrap_or_default();
-    let allowed: &[&str] = match name.as_str() {
-        "tick" | "status" | "check" | "resume" => &[],
-        "failover" => &["force", "promote", "allow_data_loss"],
-        "failback" => &["force"],
-        "pause" => &["for"],
+    let alone = |action| reason(fields, &[]).map(|_| Request::Action(action));
+    let read = match name.as_str() {
+        "tick" => reason(fields, &[]).map(|_| Request::Tick),
+        "status" => alone(Action::Status),
+        "check" => alone(Action::Check),
+        "resume" => alone(Action::Resume),
+        "failover" => failover(fields).map(Request::Action),
+        "failback" => failback(fields).map(Request::Action),
+        "pause" => pause(fields).map(Request::Action),
         _ => return Err(not_understood(&format!("there is no action `{name}`"))),
     };
-    parse(&name, allowed, fields).map_err(|why| not_understood(&format!("the action `{name}`: {why}")))
+    read.map_err(|why| not_understood(&format!("the action `{name}`: {why}")))
 }
 
-fn parse(name: &str, allowed: &[&str], fields: &Fields<'_>) -> Result<Request, String> {
+fn failover(fields: &Fields<'_>) -> Result<Action, String> {
+    Ok(Action::Failover {
+        reason: required_reason(fields, &["force", "promote", "allow_data_loss"])?,
+        force: fields.flag("force")?,
+        promote: fields.flag("promote")?,
+        allow_data_loss: fields.flag("allow_data_loss")?,
+    })
+}
+
+fn failback(fields: &Fields<'_>) -> Result<Action, String> {
+    Ok(Action::Failback { reason: required_reason(fields, &["force"])?, force: fields.flag("force")? })
+}
+
+fn pause(fields: &Fields<'_>) -> Result<Action, String> {
+    Ok(Action::Pause { reason: required_reason(fields, &["for"])?, duration: fields.duration("for")? })
+}
+
+/// The reason, once it is certain that no field is given but it and those that are allowed.
+fn reason(fields: &Fields<'_>, allowed: &[&str]) -> Result<Option<String>, String> {
     fields.refuse_others(&[&["action", "reason"], allowed].concat())?;
-    let reason = fields.text("reason", "text")?;
-    if reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+    let Some(reason) = fields.text("reason", "text")? else { return Ok(None) };
+    if reason.trim().is_empty() {
         return Err("`reason` is empty: say why, for those who read it later".to_owned());
     }
-    if let Some(reason) = &reason
-        && reason.chars().count() > MAX_REASON
-    {
+    if reason.chars().count() > MAX_REASON {
         return Err(format!("`reason` has more than {MAX_REASON} characters: shorten it"));
     }
-    let reason = reason.map(|reason| folded(&reason).trim().to_owned());
-    let required = || {
-        reason.clone().ok_or_else(|| "`reason` is missing: say why, for those who read it later".to_owned())
-    };
-    Ok(match name {
-        "tick" => Request::Tick,
-        "status" => Request::Action(Action::Status),
-        "check" => Request::Action(Action::Check),
-        "failover" => Request::Action(Action::Failover {
-            reason: required()?,
-            force: fields.flag("force")?,
-            promote: fields.flag("promote")?,
-            allow_data_loss: fields.flag("allow_data_loss")?,
-        }),
-        "failback" => Request::Action(Action::Failback { reason: required()?, force: fields.flag("force")? }),
-        "pause" => Request::Action(Action::Pause { reason: required()?, duration: fields.duration("for")? }),
-        _ => Request::Action(Action::Resume),
-    })
+    Ok(Some(folded(&reason).trim().to_owned()))
+}
+
+fn required_reason(fields: &Fields<'_>, allowed: &[&str]) -> Result<String, String> {
+    reason(fields, allowed)?
+        .ok_or_else(|| "`reason` is missing: say why, for those who read it later".to_owned())
 }
 
 fn sns(records: &RawValue, pair: &Pair) -> Result<Request, Failure> {

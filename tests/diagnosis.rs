@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use rds_route53_failover::config::Config;
 use rds_route53_failover::diagnosis::{Diagnosis, was_there};
 use rds_route53_failover::model::{
-    Cause, CheckState, Details, Evidence, HealthCheck, Instance, InstanceRef, Observation, Probes,
-    ReadFailure, Reading, Replication, Source, Symptom,
+    Cause, CheckState, Evidence, HealthCheck, Instance, InstanceRef, Observation, Probes, ReadFailure,
+    Reading, Source, Symptom,
 };
 use rds_route53_failover::policy::Pair;
 use rds_route53_failover::status::Health::{Healthy, Hold, Unhealthy, Unknown};
@@ -119,16 +119,7 @@ proptest! {
 }
 
 fn instance(status: &str) -> Instance {
-    Instance {
-        status: Status::parse(status),
-        source: None,
-        created: None,
-        multi_az: false,
-        endpoint: None,
-        replication: Replication::Normal,
-        replicas: Vec::new(),
-        details: Details::default(),
-    }
+    Instance::of(Status::parse(status))
 }
 
 /// A pair with three probes.
@@ -145,26 +136,13 @@ fn pair(variables: &[(&str, &str)]) -> Pair {
 }
 
 fn look(primary: Option<Reading<Instance>>, answered: Option<usize>) -> Observation {
-    let check = HealthCheck {
-        state: CheckState::Normal,
-        version: 1,
-        calculated: false,
-        not_updatable: None,
-        children: Vec::new(),
-    };
+    let check = HealthCheck::of(CheckState::Normal, 1);
     Observation {
         primary,
-        replica: None,
         check: Reading::Known(check),
         probes: answered.map(|answered| Probes { answered, asked: 3 }),
-        secondary: None,
-        memory: Evidence::NotRead,
         switch_is_fresh: true,
-        lag: Evidence::NotRead,
-        multi_az_failover: Evidence::NotRead,
-        deletion: Evidence::NotRead,
-        record: Evidence::NotRead,
-        connections: Evidence::NotRead,
+        ..Observation::unread()
     }
 }
 

@@ -174,8 +174,7 @@ fn only_the_announcement_of_the_flags_that_are_seen_waits_to_be_confirmed() {
     let memory =
         Memory { routed: Some(Move { until, ..moved("x") }), returned: Some(returned), ..Memory::default() };
     let waiting = |state, version, now| {
-        let check =
-            HealthCheck { state, version, calculated: false, not_updatable: None, children: Vec::new() };
+        let check = HealthCheck::of(state, version);
         check.unconfirmed(&memory, now).map(|(tag, _)| tag)
     };
     assert_eq!(waiting(CheckState::ForcedUnhealthy, 7, at()), Some(Tag::Routed));
@@ -185,13 +184,7 @@ fn only_the_announcement_of_the_flags_that_are_seen_waits_to_be_confirmed() {
     assert_eq!(waiting(CheckState::Foreign, 7, at()), None, "somebody else's, whatever the version");
     assert_eq!(waiting(CheckState::ForcedUnhealthy, 7, at() + ANNOUNCED_FOR), None, "lapsed");
     let confirmed = Memory { routed: Some(moved("x")), ..Memory::default() };
-    let check = HealthCheck {
-        state: CheckState::ForcedUnhealthy,
-        version: 7,
-        calculated: false,
-        not_updatable: None,
-        children: Vec::new(),
-    };
+    let check = HealthCheck::of(CheckState::ForcedUnhealthy, 7);
     assert_eq!(check.unconfirmed(&confirmed, at()), None, "confirmed already: a tick writes nothing");
 }
 

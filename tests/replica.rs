@@ -4,9 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rds_route53_failover::config::Config;
 use rds_route53_failover::memory::{Memory, Sent};
-use rds_route53_failover::model::{
-    Cause, Details, Instance, InstanceRef, ReadFailure, Reading, Replication, Source,
-};
+use rds_route53_failover::model::{Cause, Instance, InstanceRef, ReadFailure, Reading, Replication, Source};
 use rds_route53_failover::policy::Policy;
 use rds_route53_failover::replica::{
     Role, follows, promotion_sent, reason_not_fit, reason_not_ready, replication_is_broken, role,
@@ -29,14 +27,8 @@ fn id(identifier: &str) -> InstanceRef {
 
 fn replica_of(source: Option<&str>, status: &str) -> Reading<Instance> {
     Reading::Known(Instance {
-        status: Status::parse(status),
         source: source.map(|source| Source::Instance(id(source))),
-        created: None,
-        multi_az: false,
-        endpoint: None,
-        replication: Replication::Normal,
-        replicas: Vec::new(),
-        details: Details::default(),
+        ..Instance::of(Status::parse(status))
     })
 }
 

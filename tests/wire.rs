@@ -255,7 +255,7 @@ async fn promote(
         let request = rds.promote_read_replica().db_instance_identifier(REPLICA);
         request.customize().config_override(once).send()
     };
-    patiently(&clock(), reserve::CHANGE, send).await.unwrap()
+    patiently(&clock(), reserve::CONFIRMING, send).await.unwrap()
 }
 
 fn answers(status: u16, body: String) -> Rule {

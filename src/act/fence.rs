@@ -1,6 +1,5 @@
 //! Stopping the old primary, once the replica is on its own: open connections would go on writing to it.
 
-use super::tags::{Announced, Announcement};
 use super::{Actor, Outcome, WriteOutcome, rds_once};
 use crate::error::{Failure, Kind};
 use crate::memory::{Memory, Sent, Tag};
@@ -19,9 +18,8 @@ impl Actor<'_> {
             return Ok(Outcome::Superseded);
         };
         let sent = Sent { version: check.version, at: self.moment(), instance: primary.identifier.clone() };
-        match self.announce(&[Announcement::new(Tag::Fenced, &sent)]).await? {
-            Announced::Yes => {}
-            Announced::HeldUp => return Ok(Outcome::HeldUp),
+        if !self.announce(&[(Tag::Fenced, Some(sent.to_string()))]).await? {
+            return Ok(Outcome::HeldUp);
         }
         let (memory, old) = match self.look_before_fence(primary, replica, check, &sent).await? {
             Some(found) if found.0.pause == remembered.pause => found,

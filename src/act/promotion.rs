@@ -1,12 +1,6 @@
 //! Promoting the replica, once traffic was moved to it.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-
-use super::tags::{Announced, Announcement};
 use super::{Actor, Outcome, WriteOutcome, rds_once};
-use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{By, Memory, Move, Sent, Tag};
 use crate::model::{Evidence, HealthCheck, InstanceRef, Observation, ReadFailure, Reading};
@@ -25,17 +19,16 @@ impl Actor<'_> {
             return Ok(Outcome::Superseded);
         };
         let sent = Sent { version: check.version, at: self.moment(), instance: replica.identifier.clone() };
-        let mut announcements = vec![Announcement::new(Tag::Promoted, &sent)];
+        let mut announcements = vec![(Tag::Promoted, Some(sent.to_string()))];
         if memory.routed_by(check.version, self.clock.now()).is_none() {
             // Traffic was moved by somebody else, and an operator's force adopts that: the promotion must have an
             // incident to belong to.
             let reason = reason.to_owned();
             let adopted = Move { version: check.version, by, at: sent.at, id: None, until: None, reason };
-            announcements.push(Announcement::new(Tag::Routed, &adopted));
+            announcements.push((Tag::Routed, Some(adopted.to_string())));
         }
-        match self.announce(&announcements).await? {
-            Announced::Yes => {}
-            Announced::HeldUp => return Ok(Outcome::HeldUp),
+        if !self.announce(&announcements).await? {
+            return Ok(Outcome::HeldUp);
         }
         let memory = match self.last_look(check, memory, &sent, by).await? {
             LastLook::Clear(memory) => *memory,
@@ -58,12 +51,6 @@ impl Actor<'_> {
             }
             WriteOutcome::Refused(why) => Err(self.refused(replica, &sent, &why).await),
         }
-    }
-
-    /// The moment of an announcement: with a random fraction of a millisecond, so that no two are alike.
-    pub(super) fn moment(&self) -> Timestamp {
-        let jitter = Duration::from_nanos(fastrand::u64(0..1_000_000));
-        crate::model::after(self.clock.now(), jitter)
     }
 
     /// What the promotion rests on, once it is announced.
@@ -156,7 +143,7 @@ impl Actor<'_> {
             Evidence::Read(memory) => memory.promoted.as_ref() == Some(sent),
             Evidence::NotRead | Evidence::Unreadable(_) => false,
         };
-        ours && self.write(&[(Tag::Promoted, None)], reserve::CONFIRM).await.is_ok()
+        ours && self.write(&[(Tag::Promoted, None)]).await.is_ok()
     }
 
     async fn send_promotion(&self, replica: &InstanceRef) -> WriteOutcome {

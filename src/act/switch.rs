@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_route53::config::retry::RetryConfig;
 use jiff::Timestamp;
 
-use super::tags::{Announced, Announcement};
-use super::{Actor, Outcome, Switch, WriteOutcome};
+use super::{Actor, Outcome, Switch, WriteOutcome, route53_once};
 use crate::aws::Patience;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
@@ -15,9 +13,10 @@ use crate::model::{Cause, Change, CheckState, Observation, ReadFailure, Reading}
 
 /// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
 const ATTEMPTS: u32 = 3;
-/// For so long after the first: an announcement that is older counts for less to others, who may promote meanwhile.
+/// How long after the first attempt an update is sent again: an announcement that is older counts for less to others,
+/// who may promote meanwhile.
 const SENT_AGAIN_WITHIN: Duration = Duration::from_secs(15);
-/// Between these attempts, growing.
+/// The pause after the first attempt at an update; it grows by as much each time.
 const PAUSE: Duration = Duration::from_millis(200);
 /// After its change an order waits this long before it looks at its claim: a tick's announcement that was under way
 /// has landed by then.
@@ -83,9 +82,8 @@ impl Actor<'_> {
             until: Some(now.checked_add(ANNOUNCED_FOR).unwrap_or(Timestamp::MAX)),
             reason: reason.to_owned(),
         };
-        match self.announce(&[Announcement::new(to.tag(), &announced)]).await? {
-            Announced::Yes => {}
-            Announced::HeldUp => return Ok(Outcome::HeldUp),
+        if !self.announce(&[(to.tag(), Some(announced.to_string()))]).await? {
+            return Ok(Outcome::HeldUp);
         }
         match self.update(to, check.version, version).await? {
             Updated::Ours => {
@@ -193,7 +191,7 @@ impl Actor<'_> {
             };
             lost += u32::from(why.cause == Cause::Unreachable);
             let may_try_again = why.cause == Cause::Throttled || (1..ATTEMPTS).contains(&lost);
-            if !(may_try_again && patience.wait(&self.clock, reserve::CONFIRM).await) {
+            if !(may_try_again && patience.wait(&self.clock, reserve::REPORTING).await) {
                 return Err(why);
             }
             // Held up for so long, it must not cover what was announced meanwhile.
@@ -216,7 +214,7 @@ impl Actor<'_> {
     /// Looks at an order's claim once more, and writes it again where another announcement of the same change landed
     /// on top of it.
     pub async fn settle_claim(&self, tag: Tag, ours: &Move) {
-        if !self.clock.allows(CLAIM_SETTLES + reserve::CONFIRM) {
+        if !self.clock.allows(CLAIM_SETTLES + reserve::REPORTING) {
             return;
         }
         tokio::time::sleep(CLAIM_SETTLES).await;
@@ -241,10 +239,7 @@ impl Actor<'_> {
             .health_check_version(version)
             .disabled(both)
             .inverted(both);
-        let send = || {
-            let once = aws_sdk_route53::config::Builder::new().retry_config(RetryConfig::disabled());
-            request.clone().customize().config_override(once).send()
-        };
+        let send = || request.clone().customize().config_override(route53_once()).send();
         self.change(send, |error| error.is_health_check_version_mismatch()).await
     }
 }

@@ -3,16 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aws_sdk_route53::config::retry::RetryConfig;
 use aws_sdk_route53::types::{Tag as SdkTag, TagResourceType};
 
-use super::Actor;
-use crate::aws::{Patience, failure_of, patiently};
+use super::{Actor, route53_once};
+use crate::aws::{Patience, answered, patiently};
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::Tag;
 use crate::model::{Cause, ReadFailure};
-use crate::observe::out_of_time;
 
 /// An announcement that was held up for longer is looked at anew before it is sent.
 const HELD_UP: Duration = Duration::from_secs(1);
@@ -20,37 +18,17 @@ const HELD_UP: Duration = Duration::from_secs(1);
 /// How often an invocation sends an announcement that finds no answer.
 const ATTEMPTS: u32 = 3;
 
-/// A tag that announces a change.
-#[derive(Clone, Debug)]
-pub(super) struct Announcement {
-    pub(super) tag: Tag,
-    pub(super) value: String,
-}
-
-impl Announcement {
-    pub(super) fn new(tag: Tag, value: &impl ToString) -> Self {
-        Self { tag, value: value.to_string() }
-    }
-}
-
-/// What became of an announcement.
-pub(super) enum Announced {
-    Yes,
-    HeldUp,
-}
-
 impl Actor<'_> {
-    /// Writes the tags that announce a change.
+    /// Writes the tags that announce a change; `false` where they were held up and are not written.
     ///
     /// # Errors
     /// A failure if they could not be written: the change must not be made.
-    pub(super) async fn announce(&self, announcements: &[Announcement]) -> Result<Announced, Failure> {
-        let tags: Vec<_> = announcements.iter().map(|claim| (claim.tag, Some(claim.value.clone()))).collect();
+    pub(super) async fn announce(&self, tags: &[(Tag, Option<String>)]) -> Result<bool, Failure> {
         let begun = self.clock.elapsed();
         let mut patience = Patience::default();
         loop {
-            let why = match self.write_once(&tags).await {
-                Ok(()) => return Ok(Announced::Yes),
+            let why = match self.write_once(tags).await {
+                Ok(()) => return Ok(true),
                 Err(why) => why,
             };
             let may_try_again = match why.cause {
@@ -59,7 +37,7 @@ impl Actor<'_> {
                 Cause::Unreachable => self.lost.fetch_add(1, Ordering::Relaxed) + 1 < ATTEMPTS,
                 Cause::Denied | Cause::Other => false,
             };
-            if !(may_try_again && patience.wait(&self.clock, reserve::ANNOUNCE).await) {
+            if !(may_try_again && patience.wait(&self.clock, reserve::CHANGING).await) {
                 return Err(Failure::new(
                     Kind::TagWriteFailed,
                     format!("the change could not be announced in the tags, so it was not made: {why}"),
@@ -67,32 +45,21 @@ impl Actor<'_> {
                 .due_to(&why));
             }
             if self.clock.elapsed() - begun > HELD_UP {
-                return Ok(Announced::HeldUp);
+                return Ok(false);
             }
         }
     }
 
-    /// Sets tags to values, or removes them; a throttled call is repeated while the deadline leaves `reserve`.
-    pub(super) async fn write(
-        &self,
-        tags: &[(Tag, Option<String>)],
-        reserve: Duration,
-    ) -> Result<(), ReadFailure> {
+    /// Sets tags to values, or removes them; a throttled call is repeated.
+    pub(super) async fn write(&self, tags: &[(Tag, Option<String>)]) -> Result<(), ReadFailure> {
         let request = self.request(tags);
-        match patiently(&self.clock, reserve, || request.clone().send()).await {
-            Some(answer) => answer.map(|_| ()).map_err(|error| failure_of(&error)),
-            None => Err(out_of_time()),
-        }
+        answered(patiently(&self.clock, reserve::REPORTING, || request.clone().send()).await).map(|_| ())
     }
 
-    /// The same, once.
+    /// Sets tags to values, or removes them, in one attempt.
     pub(super) async fn write_once(&self, tags: &[(Tag, Option<String>)]) -> Result<(), ReadFailure> {
-        let once = aws_sdk_route53::config::Builder::new().retry_config(RetryConfig::disabled());
-        let request = self.request(tags).customize().config_override(once);
-        match self.clock.within(request.send()).await {
-            Some(answer) => answer.map(|_| ()).map_err(|error| failure_of(&error)),
-            None => Err(out_of_time()),
-        }
+        let request = self.request(tags).customize().config_override(route53_once());
+        answered(self.clock.within(request.send()).await).map(|_| ())
     }
 
     fn request(
@@ -120,7 +87,7 @@ impl Actor<'_> {
     /// # Errors
     /// A failure if the tag could not be changed.
     pub async fn set_pause(&self, value: Option<String>) -> Result<(), Failure> {
-        self.write(&[(Tag::Pause, value)], reserve::CONFIRM).await.map_err(|why| {
+        self.write(&[(Tag::Pause, value)]).await.map_err(|why| {
             Failure::new(
                 Kind::TagWriteFailed,
                 format!("the tag {} could not be changed: {why}", Tag::Pause.key()),

@@ -13,7 +13,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure_of;
 use crate::clock::{Clock, reserve};
-use crate::model::Cause;
+use crate::model::{Cause, ReadFailure};
 
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(100);
@@ -43,8 +43,8 @@ impl Patience {
     pub async fn wait(&mut self, clock: &Clock, reserve: Duration) -> bool {
         let pause = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
         let longest = match reserve {
-            reserve if reserve >= reserve::LOOK => LONGEST,
-            reserve if reserve >= reserve::CHANGE => LONGEST_DECIDED,
+            reserve if reserve >= reserve::ANNOUNCING => LONGEST,
+            reserve if reserve >= reserve::CONFIRMING => LONGEST_DECIDED,
             _ => LONGEST_AFTER,
         };
         self.next = (self.next * 2).min(longest);
@@ -76,4 +76,32 @@ where
             return Some(answer);
         }
     }
+}
+
+/// Asks for evidence, and says why there is none.
+///
+/// # Errors
+/// Why the call was not answered, or was refused.
+pub async fn ask<T, E, F>(clock: &Clock, send: impl FnMut() -> F) -> Result<T, ReadFailure>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    answered(patiently(clock, reserve::ANNOUNCING, send).await)
+}
+
+/// An answer that may have come too late, without the SDK's own error.
+///
+/// # Errors
+/// Why the call was not answered, or was refused.
+pub fn answered<T, E>(answer: Option<Result<T, SdkError<E, HttpResponse>>>) -> Result<T, ReadFailure>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    answer.ok_or_else(out_of_time)?.map_err(|error| failure_of(&error))
+}
+
+/// The invocation ran out of time: that says nothing of the service.
+pub fn out_of_time() -> ReadFailure {
+    ReadFailure { cause: Cause::Other, detail: "the invocation's deadline is too close".to_owned() }
 }

@@ -18,12 +18,13 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         .filter(|duration| *duration <= Duration::from_secs(7 * 24 * 3600))
 }
 
+/// What one of a few words means, in whatever case it is written.
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
+    words.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, meaning)| *meaning)
+}
+
 pub(super) fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
+    word(text, &[("true", true), ("false", false)])
 }
 
 pub(super) fn count(text: &str) -> Option<u32> {
@@ -38,27 +39,15 @@ pub(super) fn quorum(text: &str, endpoints: usize) -> Option<usize> {
 }
 
 pub(super) fn failback(text: &str) -> Option<Failback> {
-    match text.to_ascii_lowercase().as_str() {
-        "auto" => Some(Failback::Auto),
-        "manual" => Some(Failback::Manual),
-        _ => None,
-    }
+    word(text, &[("auto", Failback::Auto), ("manual", Failback::Manual)])
 }
 
 pub(super) fn mode(text: &str) -> Option<Mode> {
-    match text.to_ascii_lowercase().as_str() {
-        "act" => Some(Mode::Act),
-        "observe" => Some(Mode::Observe),
-        _ => None,
-    }
+    word(text, &[("act", Mode::Act), ("observe", Mode::Observe)])
 }
 
 pub(super) fn on_unreachable(text: &str) -> Option<OnUnreachable> {
-    match text.to_ascii_lowercase().as_str() {
-        "hold" => Some(OnUnreachable::Hold),
-        "failover" => Some(OnUnreachable::FailOver),
-        _ => None,
-    }
+    word(text, &[("hold", OnUnreachable::Hold), ("failover", OnUnreachable::FailOver)])
 }
 
 /// The items of a comma-separated list, at least one.
@@ -71,12 +60,8 @@ pub(super) fn status_overrides(text: &str) -> Option<BTreeMap<Status, Health>> {
     let mut overrides = BTreeMap::new();
     for item in items(text)? {
         let (status, health) = item.split_once('=')?;
-        let health = match health.trim().to_ascii_lowercase().as_str() {
-            "healthy" => Health::Healthy,
-            "hold" => Health::Hold,
-            "unhealthy" => Health::Unhealthy,
-            _ => return None,
-        };
+        let words = [("healthy", Health::Healthy), ("hold", Health::Hold), ("unhealthy", Health::Unhealthy)];
+        let health = word(health.trim(), &words)?;
         let status = status_name(status)?;
         // The same status twice can't both be meant.
         if overrides.insert(status, health).is_some_and(|earlier| earlier != health) {
@@ -187,11 +172,7 @@ pub(super) fn primary_name(text: &str) -> Option<String> {
 }
 
 pub(super) fn fence(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "off" => Some(false),
-        "stop" => Some(true),
-        _ => None,
-    }
+    word(text, &[("off", false), ("stop", true)])
 }
 
 /// Every look costs calls: RDS takes a dozen a second of a whole account.

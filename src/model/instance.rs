@@ -98,6 +98,20 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// An instance of which nothing is known but its status: it replicates from none, and nothing from it.
+    pub fn of(status: Status) -> Self {
+        Self {
+            status,
+            source: None,
+            created: None,
+            multi_az: false,
+            endpoint: None,
+            replication: Replication::Normal,
+            replicas: Vec::new(),
+            details: Details::default(),
+        }
+    }
+
     /// Whether it was made, or made anew under its name, after `moment`.
     pub fn was_created_after(&self, moment: Timestamp) -> bool {
         self.created.is_some_and(|created| created > moment)

@@ -6,9 +6,7 @@ use jiff::SignedDuration;
 
 use super::Observer;
 use super::answers::sample;
-use super::out_of_time;
-use crate::aws::{failure_of, patiently};
-use crate::clock::reserve;
+use crate::aws::ask;
 use crate::model::{Evidence, InstanceRef, ReadFailure, Sample};
 
 /// How far back the lag is read: beyond that a sample counts for nothing.
@@ -67,10 +65,7 @@ impl Observer<'_> {
             .statistics(Statistic::Average)
             .statistics(Statistic::Maximum)
             .statistics(Statistic::Minimum);
-        match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
-            None => Err(out_of_time()),
-            Some(Err(error)) => Err(failure_of(&error)),
-            Some(Ok(answer)) => Ok(answer.datapoints.unwrap_or_default()),
-        }
+        let answer = ask(&self.clock, || request.clone().send()).await?;
+        Ok(answer.datapoints.unwrap_or_default())
     }
 }

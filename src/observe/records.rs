@@ -2,9 +2,8 @@
 
 use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover, RrType};
 
-use super::{Observer, nonsense, out_of_time};
-use crate::aws::{failure_of, patiently};
-use crate::clock::reserve;
+use super::{Observer, nonsense};
+use crate::aws::ask;
 use crate::model::{Evidence, PrimaryRecord, ReadFailure};
 
 /// A zone of 300 records a page: beyond this many pages something answers that is not Route 53.
@@ -97,10 +96,7 @@ impl Observer<'_> {
                     .set_start_record_type(kind)
                     .set_start_record_identifier(identifier);
             }
-            let page = match patiently(&self.clock, reserve::LOOK, || request.clone().send()).await {
-                None => return Err(out_of_time()),
-                Some(answer) => answer.map_err(|error| failure_of(&error))?,
-            };
+            let page = ask(&self.clock, || request.clone().send()).await?;
             let beyond = page.resource_record_sets().iter().any(|set| !is_named(set));
             sets.extend(page.resource_record_sets.into_iter().filter(is_named));
             let next = page.next_record_name.filter(|_| page.is_truncated);

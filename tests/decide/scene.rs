@@ -6,8 +6,8 @@ use rds_route53_failover::decide::{Case, Decision, Order, Rule, Streak, decide};
 use rds_route53_failover::diagnosis::Diagnosis;
 use rds_route53_failover::memory::{ANNOUNCED_FOR, By, Memory, Move, Pause, Sent};
 use rds_route53_failover::model::{
-    Cause, CheckState, Details, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation,
-    PrimaryRecord, Probes, ReadFailure, Reading, Replication, Sample, Source,
+    Cause, CheckState, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation, PrimaryRecord,
+    Probes, ReadFailure, Reading, Sample, Source,
 };
 use rds_route53_failover::policy::{Endpoint, Pair};
 use rds_route53_failover::status::Status;
@@ -36,16 +36,7 @@ pub(crate) fn failure(cause: Cause) -> ReadFailure {
 }
 
 pub(crate) fn instance(status: &str) -> Instance {
-    Instance {
-        status: Status::parse(status),
-        source: None,
-        created: None,
-        multi_az: false,
-        endpoint: Some(ENDPOINT.to_owned()),
-        replication: Replication::Normal,
-        replicas: Vec::new(),
-        details: Details::default(),
-    }
+    Instance { endpoint: Some(ENDPOINT.to_owned()), ..Instance::of(Status::parse(status)) }
 }
 
 pub(crate) fn source(id: &str) -> Source {
@@ -99,22 +90,14 @@ impl Scene {
         let seen = Observation {
             primary: Some(Reading::Known(instance("available"))),
             replica: Some(Reading::Known(replica("available"))),
-            check: Reading::Known(HealthCheck {
-                state: CheckState::Normal,
-                version: VERSION,
-                calculated: false,
-                not_updatable: None,
-                children: Vec::new(),
-            }),
-            probes: None,
-            secondary: None,
+            check: Reading::Known(HealthCheck::of(CheckState::Normal, VERSION)),
             memory: Evidence::Read(Memory::default()),
             switch_is_fresh: true,
             lag: Evidence::Read(vec![Sample { at: ago(3), seconds: 0.5 }]),
             multi_az_failover: Evidence::Read(None),
-            deletion: Evidence::NotRead,
             record: Evidence::Read(Some(PrimaryRecord { targets: vec![ENDPOINT.to_owned()] })),
             connections: Evidence::Read(Some(3.0)),
+            ..Observation::unread()
         };
         Self { seen, order: Order::Tick, observations: 3, pair: pair(&[]) }
     }

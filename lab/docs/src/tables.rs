@@ -1,7 +1,10 @@
 //! The blocks, by name.
 
 use rds_route53_failover::config::{VARIABLES, Variable};
-use rds_route53_failover::decide::{Asked, Check, Force, Next, Rule, Section, Sees, UNREADABLE, rules};
+use rds_route53_failover::decide::{
+    After, Asked, Check, Effect, Force, Next, Rule, Section, Sees, UNREADABLE, rules,
+};
+use rds_route53_failover::model::Change;
 use rds_route53_failover::status::Health;
 
 /// The block of this name, lines with their ends.
@@ -67,7 +70,7 @@ fn part(title: &str, about: &str, rows: &[Rule]) -> String {
             asked(rule.asked).to_owned(),
             sees(rule.sees),
             rule.when.to_owned(),
-            rule.effect.words().to_owned(),
+            effect(rule.effect).to_owned(),
             force(rule.force).to_owned(),
         ]
     };
@@ -130,6 +133,21 @@ fn sees(sees: Sees) -> String {
         Sees::ConfirmedUnhealthy => format!("{}, confirmed", Health::Unhealthy.as_str()),
         Sees::ConfirmedUnhealthyOrForce => format!("{}, confirmed; or `force`", Health::Unhealthy.as_str()),
         Sees::ConfirmedHealthyOrForce => format!("{}, confirmed; or `force`", Health::Healthy.as_str()),
+    }
+}
+
+fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Stay { notify: false } => "no change",
+        Effect::Stay { notify: true } => "no change, notify",
+        Effect::Fail => "fail the invocation",
+        Effect::Observe(After::Interval) => "observe again",
+        Effect::Observe(After::Nothing) => "observe again at once",
+        Effect::Change(Change::RouteToSecondary) => "**fail over**",
+        Effect::Change(Change::PromoteReplica) => "**promote**",
+        Effect::Change(Change::FencePrimary) => "**fence**",
+        Effect::Change(Change::RouteToPrimary) => "**fail back**",
+        Effect::Change(Change::Pause | Change::Resume) => "",
     }
 }
 
