@@ -330,14 +330,9 @@ impl<'a> Reconciler<'a> {
     /// Confirms the announcement of a change that is seen made: the invocation that made it may have died. A note, no
     /// change; so it is written while paused, too.
     async fn confirm_what_was_made(&mut self) {
-        let Some((tag, made)) = self.unconfirmed().map(|(tag, made)| (tag, made.confirmed())) else { return };
-        match (self.actor.confirm(tag, &made).await, &mut self.seen.memory) {
-            (Ok(()), Evidence::Read(memory)) if tag == Tag::Routed => memory.routed = Some(made),
-            (Ok(()), Evidence::Read(memory)) => memory.returned = Some(made),
-            (Ok(()), _) => {}
-            (Err(why), _) => {
-                tracing::warn!(%why, "an announcement could not be confirmed; the next tick tries again")
-            }
+        let Some((tag, made)) = self.unconfirmed() else { return };
+        if let Err(why) = self.actor.confirm(tag, made).await {
+            tracing::warn!(%why, "an announcement could not be confirmed; the next tick tries again");
         }
     }
 

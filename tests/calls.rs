@@ -192,3 +192,30 @@ async fn an_update_that_was_lost_is_not_sent_again_long_after_its_announcement()
     assert_eq!(failure.kind.name(), "RouteUnconfirmed", "{failure}");
     assert_eq!(count(&rig, "UpdateHealthCheck"), before + 1);
 }
+
+/// The first may still arrive: the invocation goes on with the update that it announced, and announces no other.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_was_lost_and_is_then_throttled_is_sent_under_the_same_announcement() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    rig.emulator.world().on_next("UpdateHealthCheck", |w| {
+        w.faults.once("UpdateHealthCheck", Fault::Reset);
+        w.on_next("GetHealthCheck", |w| w.faults.times(18, "UpdateHealthCheck", Fault::Throttle));
+    });
+    let report = rig.tick().await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
+    assert_eq!(count(&rig, "ChangeTagsForResource"), 2, "announced and confirmed");
+}
+
+/// Five seconds, not twice that.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_throttled_for_five_seconds_is_decided_anew_at_once() {
+    let rig = Rig::new(world_with("storage-full"), &[]);
+    rig.emulator.world().faults.standing("UpdateHealthCheck", Fault::Throttle);
+    rig.emulator.world().on_next("UpdateHealthCheck", |w| {
+        w.after(seconds(4), |w| w.set_status(PRIMARY, "available"));
+    });
+    let begun = rig.time.now();
+    let report = rig.tick().await.unwrap();
+    assert_eq!(report.reason, "primary-healthy");
+    assert!((rig.time.now() - begun).as_secs() < 28, "twenty to confirm the outage, five to wait");
+}

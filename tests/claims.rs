@@ -176,3 +176,40 @@ async fn a_ticks_announcement_that_lands_on_a_requests_claim_does_not_stop_the_r
     assert_eq!(report.actions, [RouteToSecondary, PromoteReplica], "{}", report.message);
     assert!(tag(&rig, "routed").unwrap().contains("by=operator"));
 }
+
+/// A tick's announcement may have landed on a request's claim, which the request restores after two seconds.
+#[tokio::test(start_paused = true)]
+async fn only_a_ticks_announcement_of_a_failover_waits_to_be_known_as_a_requests() {
+    for (key, version, by, waits) in
+        [("routed", 2, "auto", 3), ("routed", 2, "operator", 0), ("returned", 3, "auto", 0)]
+    {
+        let rig = Rig::new(world_with("storage-full"), &[("CONFIRMATIONS", "1")]);
+        let (at, until) = (rig.time.now(), rig.time.now() + SignedDuration::from_mins(15));
+        {
+            let mut w = rig.emulator.world();
+            w.console_set_flags(CHECK, true, true);
+            if version == 3 {
+                w.console_set_flags(CHECK, false, false);
+            }
+            let announced = format!("version={version} by={by} at={at} id=ab12 until={until} reason=x");
+            w.console_set_tag(CHECK, &format!("failover:{key}"), &announced);
+        }
+        rig.tick().await.unwrap();
+        assert!(!tag(&rig, key).unwrap().contains("until="), "{key} by {by}: confirmed");
+        assert_eq!((rig.time.now() - at).as_secs(), waits, "{key} by {by}");
+    }
+}
+
+/// Whoever moved traffic promotes; a tick that came second leaves that to it.
+#[tokio::test(start_paused = true)]
+async fn a_tick_whose_failover_another_invocation_made_promotes_nothing() {
+    let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+    let at = rig.time.now();
+    rig.emulator.world().on_next("UpdateHealthCheck", move |w| {
+        w.console_set_flags(CHECK, true, true);
+        w.console_set_tag(CHECK, "failover:routed", &format!("version=2 by=auto at={at} reason=x"));
+    });
+    let report = rig.tick().await.unwrap();
+    assert!(report.message.contains("another invocation does it"), "{}", report.message);
+    assert_eq!((report.actions.as_slice(), count(&rig, "PromoteReadReplica")), (&[][..], 0));
+}

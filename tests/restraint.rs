@@ -4,6 +4,7 @@
 mod common;
 
 use common::*;
+use emulator::On;
 use proof::rig::{CHECK, PRIMARY, REGION, Rig};
 use rds_route53_failover::model::Change::{RouteToPrimary, RouteToSecondary};
 use serde_json::json;
@@ -100,4 +101,18 @@ async fn a_cooldown_of_nothing_is_none() {
     tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
     set_status(&rig, PRIMARY, "storage-full");
     tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+}
+
+/// The promotion was about to be confirmed, and the return would be next: what was seen before counts for neither.
+#[tokio::test(start_paused = true)]
+async fn a_primary_whose_health_changes_within_an_invocation_is_left_to_the_next_tick() {
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    let primary = || On::operation("DescribeDBInstances").target(PRIMARY);
+    rig.emulator.world().on_next(primary(), move |w| {
+        w.on_next(primary(), |w| w.set_status(PRIMARY, "available"));
+    });
+    let before = writes(&rig);
+    let report = rig.tick().await.unwrap();
+    assert!(report.message.contains("health changed within this invocation"), "{}", report.message);
+    assert_eq!((report.actions.as_slice(), writes(&rig)), (&[][..], before));
 }

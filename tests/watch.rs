@@ -141,6 +141,8 @@ async fn probes_are_asked_at_the_interval_and_see_what_rds_does_not() {
     assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
     let since: jiff::Timestamp = report.times.unhealthy_since.unwrap().parse().unwrap();
     assert!((since - begun).unsigned_abs() <= seconds(24), "seen within the interval: {since}");
+    let asked: Vec<_> = calls(&rig, PRIMARY).into_iter().filter(|time| *time < since).collect();
+    assert!(asked.windows(2).all(|pair| (pair[1] - pair[0]).unsigned_abs() >= seconds(5)), "{asked:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ mod total;
 use jiff::SignedDuration;
 use rds_route53_failover::decide::{Effect, Order, Streak, UNREADABLE, rules};
 use rds_route53_failover::diagnosis::Diagnosis;
-use rds_route53_failover::memory::{By, Pause};
+use rds_route53_failover::memory::{By, Move, Pause, Sent};
 use rds_route53_failover::model::{
     Cause, Change, CheckState, Evidence, Need, Reading, Replication, Sample, Source,
 };
@@ -164,6 +164,16 @@ fn the_old_primary_is_stopped_once_the_promotion_is_complete_and_never_twice_at_
     let auto = || split(By::Auto);
     assert_eq!(auto().but(fenced(4)).code(), "replica-promoted", "it is under way");
     assert_eq!(auto().but(fenced(5)).code(), "fence-primary", "nothing came of it");
+    let other = |change: fn(&mut Sent)| {
+        move |s: &mut Scene| {
+            let mut sent = request(PRIMARY, ago(1));
+            change(&mut sent);
+            s.memory().fenced = Some(sent);
+        }
+    };
+    assert_eq!(auto().but(other(|sent| sent.version -= 1)).code(), "fence-primary", "of another incident");
+    let elsewhere = other(|sent| sent.instance = "orders-other".to_owned());
+    assert_eq!(auto().but(elsewhere).code(), "fence-primary", "of another instance");
     assert_eq!(auto().but(|s| s.primary().status = Status::Stopping).code(), "replica-promoted");
     let replicates = |s: &mut Scene| s.replica().source = Some(source(PRIMARY));
     assert_eq!(auto().but(replicates).code(), "primary-recovered", "the promotion is void");
@@ -269,6 +279,12 @@ fn a_term_is_over_at_its_very_end() {
     };
     let cooldown = |seconds| Scene::with("failed").but(returned(VERSION, seconds)).code();
     assert_eq!((cooldown(599), cooldown(600)), ("cooldown", "primary-unhealthy"));
+    let never_made = Scene::with("failed").but(returned(VERSION + 1, 9)).code();
+    assert_eq!(never_made, "primary-unhealthy", "a return that was never made cools nothing down");
+    let lapsed = |s: &mut Scene| {
+        s.memory().returned = Some(Move { until: Some(ago(1)), ..moved(VERSION, ago(9)) });
+    };
+    assert_eq!(Scene::with("failed").but(lapsed).code(), "primary-unhealthy", "nobody confirmed it");
 
     let failing_over =
         |seconds| grey().but(|s| s.seen.multi_az_failover = Evidence::Read(Some(ago(seconds)))).code();
@@ -276,6 +292,8 @@ fn a_term_is_over_at_its_very_end() {
 
     let going_back = |seconds| Scene::promoting("failed").but(returned(VERSION + 1, seconds)).code();
     assert_eq!((going_back(29), going_back(30)), ("failback-in-progress", "replica-fit-to-promote"));
+    let came_back = Scene::promoting("failed").but(returned(VERSION - 1, 9)).code();
+    assert_eq!(came_back, "replica-fit-to-promote", "traffic went back, and away again");
 
     let paused = |seconds| {
         let until = Some(now() + SignedDuration::from_secs(seconds));

@@ -1,0 +1,140 @@
+//! The last look before a promotion or a stop: whatever changed since it was announced keeps it from being sent.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::*;
+use emulator::{On, World};
+use jiff::{SignedDuration, Timestamp};
+use proof::rig::{CHECK, PRIMARY, REPLICA, Rig};
+use rds_route53_failover::model::Change::FencePrimary;
+
+const FENCE: (&str, &str) = ("FENCE_PRIMARY", "stop");
+
+/// Lets this happen just before the next announcement is followed by its last look.
+fn at_the_last_look(rig: &Rig, change: impl FnOnce(&mut World) + Send + 'static) {
+    rig.emulator.world().on_next("ChangeTagsForResource", |w| w.on_next(On::any(), change));
+}
+
+fn change_tag(key: &str, value: Option<String>) -> impl FnOnce(&mut World) + Send + 'static {
+    let key = format!("failover:{key}");
+    move |w| match value {
+        Some(value) => w.console_set_tag(CHECK, &key, &value),
+        None => w.console_remove_tag(CHECK, &key),
+    }
+}
+
+/// A promotion or a stop, as another invocation or an earlier incident would announce it.
+fn sent(rig: &Rig, version: u32, instance: &str) -> String {
+    format!("version={version} at={} instance={instance}", at(rig))
+}
+
+fn at(rig: &Rig) -> Timestamp {
+    rig.time.now() - SignedDuration::from_secs(1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_promotes_nothing_behind_an_incident_that_changed_since_its_announcement() {
+    for n in 0..4 {
+        let rig = failed_over("failed", &[PROMOTE]).await;
+        let now = at(&rig);
+        let until = now + SignedDuration::from_mins(15);
+        let (key, value, reason) = [
+            (
+                "returned",
+                Some(format!("version=3 by=operator at={now} id=ab12 until={until} reason=x")),
+                "promotion-in-progress",
+            ),
+            ("routed", Some(format!("version=2 by=operator at={now} reason=x")), "forced-by-operator"),
+            ("routed", None, "forced-elsewhere"),
+            // Another invocation announced the same after this one, and sends it.
+            ("promoted", Some(sent(&rig, 2, REPLICA)), "replica-fit-to-promote"),
+        ][n]
+            .clone();
+        at_the_last_look(&rig, change_tag(key, value));
+        let report = rig.tick().await.unwrap();
+        assert_eq!((report.reason, &report.actions[..]), (reason, &[][..]), "{key}: {}", report.message);
+        assert_eq!(count(&rig, "PromoteReadReplica"), 0, "{key}");
+    }
+}
+
+/// It is no promotion of this replica in this incident, so nobody is about to make this one.
+#[tokio::test(start_paused = true)]
+async fn the_announcement_of_another_promotion_is_judged_anew() {
+    for (version, instance, reason) in [
+        (2, "orders-other", "replica-promoted"),
+        (1, "orders-other", "replica-promoted"),
+        (1, REPLICA, "promotion-in-progress"),
+    ] {
+        let rig = failed_over("failed", &[PROMOTE]).await;
+        let other = sent(&rig, version, instance);
+        at_the_last_look(&rig, change_tag("promoted", Some(other.clone())));
+        let report = rig.tick().await.unwrap();
+        assert_eq!(
+            (report.reason, report.actions.as_slice()),
+            (reason, &[][..]),
+            "{other}: {}",
+            report.message
+        );
+        assert!(!report.message.contains("another invocation does it"), "{}", report.message);
+        assert_eq!(count(&rig, "PromoteReadReplica"), 0, "{other}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_stopped_that_is_not_the_old_primary_of_this_incident_any_more() {
+    let happenings: [fn(&mut World); 8] = [
+        |w| w.set_status(PRIMARY, "rebooting"),
+        |w| {
+            let old = w.instance(PRIMARY).unwrap().clone();
+            w.console_delete(PRIMARY);
+            w.console_restore(old);
+        },
+        |w| w.set_status(REPLICA, "rebooting"),
+        |w| w.instance_mut(REPLICA).unwrap().source = Some(emulator::Source::Cluster(PRIMARY.to_owned())),
+        |w| w.console_set_flags(CHECK, false, false),
+        |w| w.console_remove_tag(CHECK, "failover:promoted"),
+        |w| {
+            w.console_set_tag(
+                CHECK,
+                "failover:promoted",
+                "version=2 at=2026-01-31T12:00:00Z instance=orders-other",
+            )
+        },
+        |w| w.console_set_tag(CHECK, "failover:pause", "until=forever reason=a look at its data"),
+    ];
+    for (n, happening) in happenings.into_iter().enumerate() {
+        let rig = promoted(&[FENCE]).await;
+        set_status(&rig, PRIMARY, "available");
+        at_the_last_look(&rig, happening);
+        let report = rig.tick().await.unwrap();
+        assert_eq!(
+            (report.actions.as_slice(), count(&rig, "StopDBInstance")),
+            (&[][..], 0),
+            "{n}: {}",
+            report.message
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_announcement_of_another_stop_does_not_stand_for_this_one() {
+    for (version, instance) in [(1, PRIMARY), (2, "orders-other")] {
+        let rig = promoted(&[FENCE]).await;
+        set_status(&rig, PRIMARY, "available");
+        let other = sent(&rig, version, instance);
+        at_the_last_look(&rig, change_tag("fenced", Some(other.clone())));
+        tick_does(&rig, "fence", "fence-primary", &[FencePrimary]).await;
+        assert_eq!(count(&rig, "StopDBInstance"), 1, "{other}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_rds_refuses_as_the_primary_stops_already_is_no_failure() {
+    let rig = promoted(&[FENCE]).await;
+    set_status(&rig, PRIMARY, "available");
+    rig.emulator.world().on_next("StopDBInstance", |w| w.set_status(PRIMARY, "stopping"));
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.reason, report.actions.as_slice()), ("fence-primary", &[][..]), "{}", report.message);
+    assert!(report.message.contains("another invocation does it"), "{}", report.message);
+}
