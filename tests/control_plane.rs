@@ -103,6 +103,8 @@ async fn the_metrics_say_what_is_known_and_leave_out_what_is_not() {
         ("RouteToSecondary", None),
         ("BlindTicks", Some(0.0)),
         ("Observations", Some(1.0)),
+        ("RefusedFailovers", Some(0.0)),
+        ("PromotionRefused", Some(0.0)),
         ("ReplicaLag", None),
     ] {
         assert_eq!(last_metric(&rig, name), value, "{name}");

@@ -88,6 +88,7 @@ async fn within_the_cooldown_a_second_failover_is_refused_and_said_so() {
     set_status(&rig, PRIMARY, "storage-full");
     let report = tick_stays(&rig, "cooldown").await;
     assert!(report.message.contains("cooldown ends at"), "{}", report.message);
+    assert_eq!(last_metric(&rig, "RefusedFailovers"), Some(1.0));
     rig.wait(seconds(540)).await;
     tick_stays(&rig, "cooldown").await;
     rig.wait(seconds(40)).await;

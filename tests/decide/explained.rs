@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use rds_route53_failover::decide::explain::{
-    Applies, considered, force_would_help, is_refused_order, metric_takes_over, overridden,
+    Applies, considered, force_would_help, is_latched, is_refused_order, metric_takes_over, overridden,
 };
 use rds_route53_failover::decide::{Code, Order, Section};
 use rds_route53_failover::memory::By;
@@ -145,4 +145,11 @@ fn the_end_of_a_cooldown_is_told_while_it_is_in_force() {
     assert_eq!(ends(Scene::with("failed").but(returned(9))), Some(ago(0) + minute));
     assert_eq!(ends(Scene::with("failed").but(returned(10))), None);
     assert_eq!(ends(Scene::moved(By::Auto, "failed").but(returned(9))), None, "traffic was moved since");
+}
+
+/// An answer that promises a return would be a lie.
+#[test]
+fn an_incident_that_ended_in_a_promotion_is_known_as_such() {
+    assert!(is_latched(&Scene::moved(By::Auto, "available").split().case()));
+    assert!(!is_latched(&Scene::moved(By::Auto, "failed").case()));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rds_route53_failover::decide::explain::{refused_failover, refused_promotion};
 use rds_route53_failover::decide::{
     Asked, Check, Code, Effect, Force, Rule, Section, Sees, UNREADABLE, rules,
 };
@@ -133,5 +134,27 @@ fn a_command_in_a_row_is_one_that_the_function_takes() {
     for command in every_row().filter_map(|rule| rule.next.command) {
         let read = rds_route53_failover::trigger::read(command.0.as_bytes(), &pair);
         assert!(read.is_ok(), "{}: {read:?}", command.0);
+    }
+}
+
+/// A new row that refuses belongs to an alarm: this says which, and for the others that another one rings.
+#[test]
+fn each_refusal_of_a_tick_is_counted_by_the_metric_of_its_alarm() {
+    let refusals = |section: Section| {
+        let by_tick =
+            |rule: &&Rule| !matches!(rule.asked, Asked::Failover | Asked::Promotion | Asked::Failback);
+        let refusing = section.rules().iter().filter(|rule| rule.effect == Effect::REFUSE);
+        refusing.filter(by_tick).map(|rule| rule.code).collect::<Vec<_>>()
+    };
+    let (failovers, others): (Vec<_>, Vec<_>) =
+        refusals(Section::OnPrimary).into_iter().partition(|code| refused_failover(*code));
+    assert_eq!(failovers, [Code::Cooldown, Code::ReplicaNotFit, Code::SecondaryUnreachable]);
+    // StalePrimary and NotHealthy ring for these.
+    assert_eq!(others, [Code::StalePrimary, Code::PrimaryNotFound]);
+    let promotions = refusals(Section::Promotion);
+    assert_eq!(promotions, [Code::ReplicaNotReady, Code::LagUnknown, Code::LagTooHigh]);
+    for rule in rules() {
+        assert_eq!(refused_failover(rule.code), failovers.contains(&rule.code), "{}", rule.code);
+        assert_eq!(refused_promotion(rule.code), promotions.contains(&rule.code), "{}", rule.code);
     }
 }
