@@ -260,7 +260,7 @@ impl Reader<'_> {
         value
     }
 
-    /// The same for a parser that says what is wrong.
+    /// Reads a value by a parser that says what is wrong.
     fn explained<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(name)?;
         parse(&text).map_err(|why| self.fault(name, &text, &format!(" ({why})"))).ok()

@@ -90,14 +90,14 @@ impl<'a> Case<'a> {
         Ok(self.routed()?.map(|routed| routed.by))
     }
 
-    /// The same, where the tags were read and the check is forced.
-    pub fn forced_by(&self) -> Option<By> {
-        if self.state(CheckState::ForcedUnhealthy) { self.routed_by().ok().flatten() } else { None }
-    }
-
     /// The move of the present incident, where the tags were read.
     pub fn incident(&self) -> Option<&'a Move> {
         if self.state(CheckState::ForcedUnhealthy) { self.routed().ok().flatten() } else { None }
+    }
+
+    /// Who moved traffic in the present incident, where the tags were read.
+    pub fn forced_by(&self) -> Option<By> {
+        self.incident().map(|routed| routed.by)
     }
 
     /// The role of the replica, where one is configured.
@@ -108,7 +108,7 @@ impl<'a> Case<'a> {
         }))
     }
 
-    /// The same by what is known, for the report.
+    /// The role of the replica as far as the tags were read, for the report.
     pub fn role_as_known(&self) -> Option<Role> {
         let memory = self.seen.memory.read();
         self.replica().map(|(replica, id, primary)| {

@@ -130,7 +130,7 @@ pub enum Sees {
     ConfirmedHealthyOrForce,
     /// Unhealthy as often as `CONFIRMATIONS` wants.
     ConfirmedUnhealthy,
-    /// The same, or anything with `force`.
+    /// Unhealthy as often as `CONFIRMATIONS` wants, or anything with `force`.
     ConfirmedUnhealthyOrForce,
 }
 
@@ -141,11 +141,11 @@ pub struct Command(pub &'static str);
 impl Command {
     /// Traffic back to the primary.
     pub const FAILBACK: Self = Self(r#"{"action":"failback","reason":"WHY"}"#);
-    /// The same over the guards.
+    /// Traffic back to the primary, over the guards.
     pub const FORCED_FAILBACK: Self = Self(r#"{"action":"failback","reason":"WHY","force":true}"#);
     /// Traffic to the secondary.
     pub const FAILOVER: Self = Self(r#"{"action":"failover","reason":"WHY"}"#);
-    /// The same over the guards.
+    /// Traffic to the secondary, over the guards.
     pub const FORCED_FAILOVER: Self = Self(r#"{"action":"failover","reason":"WHY","force":true}"#);
     /// A promotion over the guard of data loss.
     pub const LOSSY_PROMOTION: Self =

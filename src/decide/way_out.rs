@@ -20,7 +20,7 @@ impl Case<'_> {
             && self.nothing_but_the_switch_is_in_the_way()?)
     }
 
-    /// The same, where the check was tried once more: it may be back since the first look.
+    /// Whether the metric asks for traffic to move: the check was tried once more, and may be back since the first look.
     pub(super) fn metric_must_move(&self) -> Result<bool, Gap> {
         match self.metric_may_move()? {
             true if !self.seen.switch_is_fresh => Err(Gap::Unread(Need::Switch)),
