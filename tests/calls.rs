@@ -199,7 +199,7 @@ async fn an_update_that_was_lost_and_is_then_throttled_is_sent_under_the_same_an
     let rig = Rig::new(world_with("storage-full"), &[]);
     rig.emulator.world().on_next("UpdateHealthCheck", |w| {
         w.faults.once("UpdateHealthCheck", Fault::Reset);
-        w.on_next("GetHealthCheck", |w| w.faults.times(18, "UpdateHealthCheck", Fault::Throttle));
+        w.on_next("GetHealthCheck", |w| w.faults.times(26, "UpdateHealthCheck", Fault::Throttle));
     });
     let report = rig.tick().await.unwrap();
     assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);

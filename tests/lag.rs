@@ -53,6 +53,9 @@ fn replication_that_does_not_run_is_an_unknown_lag_and_not_zero() {
 fn a_sample_of_the_minute_in_which_the_primary_died_does_not_hide_the_one_before() {
     // Seen 30 s ago: the minute that began 100 s ago may have ended in the outage.
     assert_eq!(seconds(&[(160, 2.0), (100, -1.0), (40, -1.0)], 30), Some(2.0));
+    // The outage may have begun 90 s ago: a minute that ended just then is of the time before it.
+    assert_eq!(seconds(&[(209, 2.0), (149, -1.0), (89, -1.0)], 30), Some(2.0));
+    assert!(lag_of(&[(210, 2.0), (150, -1.0), (90, -1.0)], 30).is_err());
     // The minute that began 160 s ago ended before it.
     assert!(lag_of(&[(220, 2.0), (160, -1.0), (100, -1.0)], 30).is_err());
 }
