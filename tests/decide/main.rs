@@ -294,6 +294,8 @@ fn a_term_is_over_at_its_very_end() {
     assert_eq!((going_back(29), going_back(30)), ("failback-in-progress", "replica-fit-to-promote"));
     let came_back = Scene::promoting("failed").but(returned(VERSION - 1, 9)).code();
     assert_eq!(came_back, "replica-fit-to-promote", "traffic went back, and away again");
+    let earlier = |s: &mut Scene| s.memory().returned = Some(announced(VERSION - 1, ago(9)));
+    assert_eq!(Scene::promoting("failed").but(earlier).code(), "replica-fit-to-promote");
 
     let paused = |seconds| {
         let until = Some(now() + SignedDuration::from_secs(seconds));
