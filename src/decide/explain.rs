@@ -72,9 +72,7 @@ pub fn overridden(case: &Case<'_>) -> Option<Code> {
 
 /// Why an operator's order was refused though `force` would carry it out, in words.
 pub fn force_would_help(case: &Case<'_>) -> Option<&'static str> {
-    if case.order.is_tick() || case.order.force() {
-        return None;
-    }
+    // For a tick, and where it is forced already, both are the same.
     match (decide(case), decide(&case.asked(case.order.with_force(true)))) {
         (Decision::Apply(refused), Decision::Apply(forced))
             if refused.code != forced.code && !forced.effect.refuses() =>
