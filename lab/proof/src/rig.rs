@@ -192,6 +192,11 @@ impl Rig {
         )
     }
 
+    /// The configuration as it is now.
+    pub(crate) fn config(&self) -> &Config {
+        self.app.config()
+    }
+
     /// Holds every call of an invocation at this gate from now on, or none any more.
     pub(crate) fn hold_calls(&self, gate: Option<Arc<Gate>>) {
         self.door.hold(gate);
