@@ -101,6 +101,10 @@ impl Observer<'_> {
                 None => return Err(out_of_time()),
                 Some(answer) => answer.map_err(|error| failure_of(&error))?,
             };
+            // Route 53 always says how many it would have listed; without that, no record is no news of the records.
+            if page.max_items == 0 {
+                return Err(nonsense("Route 53's answer is no page of records"));
+            }
             let beyond = page.resource_record_sets().iter().any(|set| !is_named(set));
             sets.extend(page.resource_record_sets.into_iter().filter(is_named));
             let next = page.next_record_name.filter(|_| page.is_truncated);
