@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use emulator::{Actor, Change, World};
 use rds_route53_failover::error::Failure;
-use rds_route53_failover::memory::{By, Memory, Move, SENT_VOID_AFTER, Tag};
+use rds_route53_failover::memory::{By, Memory, SENT_VOID_AFTER, Tag};
 use rds_route53_failover::model::{CheckState, after};
 use rds_route53_failover::report::Report;
 
@@ -178,22 +178,17 @@ impl Ending<'_> {
             CheckState::Foreign => return Err("one flag is set without the other".to_owned()),
             CheckState::Normal => {
                 let returned = memory.returned.as_ref().filter(|returned| returned.version == present);
-                let cools_until =
-                    |returned: &Move| after(returned.at, self.rig.config().pair.policy.cooldown);
-                if failed
-                    && !paused
-                    && !alone
-                    && !returned.is_some_and(|returned| now < cools_until(returned))
-                {
+                let cooldown = self.rig.config().pair.policy.cooldown;
+                let cooled = returned.map(|returned| after(returned.at, cooldown));
+                if failed && !paused && !alone && cooled.is_none_or(|cooled| cooled <= now) {
                     return Err("traffic was left on a failed primary".to_owned());
                 }
                 if set_by != SetBy::Person && returned.is_none() && !cleared {
                     return Err("nobody claims that traffic went back: there is no cooldown".to_owned());
                 }
                 // A steady tick reads no tags, so it confirms nothing; but the cooldown must stand as it was configured.
-                let lapses_early = returned.is_some_and(|returned| {
-                    returned.until.is_some_and(|until| until < cools_until(returned))
-                });
+                let until = returned.and_then(|returned| returned.until);
+                let lapses_early = until.zip(cooled).is_some_and(|(until, cooled)| until < cooled);
                 if lapses_early {
                     return Err(
                         "the announcement that traffic went back lapses before the cooldown".to_owned()
