@@ -1,7 +1,7 @@
 //! Every call that the function makes × every fault of the emulator → a stated outcome, as a table.
 //!
-//! Two incidents are played with the fault standing from the first call on: an outage that ends in a promotion,
-//! and a recovery. Once the fault is over, the next ticks bring both to their proper end.
+//! Three incidents are played with the fault standing from the first call on: an outage that ends in a promotion,
+//! a recovery, and the stop of an old primary. Once the fault is over, the next ticks bring each to its proper end.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;
@@ -127,6 +127,18 @@ const RECOVERY: &[Row] = &[
     ("Publish", &[("any", "route-to-primary primary-recovered")]),
 ];
 
+/// The old primary came back after a promotion, and is to be stopped.
+const FENCE: &[Row] = &[(
+    "StopDBInstance",
+    &[
+        ("slow", "fence-primary fence-primary"),
+        // Not sent for as long as its evidence is fresh: it counts as sent for five minutes, and comes after them.
+        ("throttle", "replica-promoted"),
+        ("denied error", "FenceRefused!"),
+        ("any", "FenceUnconfirmed!"),
+    ],
+)];
+
 fn expected(table: &[Row], call: &str, fault: &str) -> String {
     let row = table.iter().find(|row| row.0 == call).unwrap_or_else(|| panic!("no row for {call}"));
     let cell = row.1.iter().find(|cell| cell.0.split(' ').any(|name| name == fault || name == "any"));
@@ -186,6 +198,28 @@ async fn every_fault_of_every_call_in_a_recovery_has_a_stated_outcome_and_heals(
             }
             assert_eq!(state(&rig), NORMAL, "{call} × {name}");
             assert!(tag(&rig, "returned").is_some());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_of_the_stop_has_a_stated_outcome_and_heals() {
+    let topic = mail::topic();
+    for (call, _) in FENCE {
+        for (name, fault) in Fault::NAMED {
+            let rig =
+                promoted(&[("NOTIFICATION_TOPIC_ARN", topic.as_str()), ("FENCE_PRIMARY", "stop")]).await;
+            set_status(&rig, PRIMARY, "available");
+            rig.emulator.world().faults.standing(on(call), fault.clone());
+            let result = tick(&rig).await;
+            assert_eq!(outcome(&result), expected(FENCE, call, name), "{call} × {name}");
+            rig.emulator.world().faults.clear();
+            for _ in 0..7 {
+                rig.wait(seconds(60)).await;
+                rig.tick().await.unwrap();
+            }
+            let status = rig.emulator.world().instance(PRIMARY).unwrap().status.clone();
+            assert_eq!((status.as_str(), state(&rig)), ("stopped", FORCED), "{call} × {name}");
         }
     }
 }
