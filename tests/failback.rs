@@ -70,7 +70,7 @@ async fn manual_leaves_the_way_back_to_an_operator() {
     set_status(&rig, PRIMARY, "available");
     tick_stays(&rig, "failback-manual").await;
     let report = rig.invoke(failback(json!({}))).await.unwrap();
-    does(&rig, &report, "fail-back", "failback-ordered", &[RouteToPrimary]);
+    does(&report, "fail-back", "failback-ordered", &[RouteToPrimary]);
     assert!(tag(&rig, "returned").unwrap().contains(" by=operator "));
 }
 
@@ -232,7 +232,7 @@ async fn a_tag_that_names_another_version_makes_nothing_ours() {
 async fn an_operators_failover_is_never_undone_by_itself() {
     let rig = Rig::new(world_with("storage-full"), &[]);
     let report = rig.invoke(failover(json!({}))).await.unwrap();
-    does(&rig, &report, "fail-over", "failover-ordered", &[RouteToSecondary]);
+    does(&report, "fail-over", "failover-ordered", &[RouteToSecondary]);
     assert_eq!(report.health_check.by, Some("operator"));
     assert!(tag(&rig, "routed").unwrap().starts_with("version=2 by=operator at="));
     assert!(tag(&rig, "routed").unwrap().ends_with(" reason=planned work"));
