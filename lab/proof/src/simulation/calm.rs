@@ -123,7 +123,8 @@ impl Simulation<'_> {
             && replica.promoting_since.is_none()
             && replica.status_infos.iter().all(|info| info.normal);
         let at = i64::try_from(version).unwrap_or_default();
-        let cools = memory.returned.is_some_and(|returned| returned.version == at);
+        let cooldown = self.rig.config().pair.policy.cooldown;
+        let cools = memory.returned.is_some_and(|returned| now < after(returned.at, cooldown));
         let set_by = self.rig.watch().set_by();
         let ours = set_by == SetBy::Auto && memory.routed.is_some_and(|routed| routed.version == at);
         let sent = memory.promoted.is_some_and(|promoted| promoted.version == at || promoted.is_recent(now));
