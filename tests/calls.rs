@@ -78,7 +78,7 @@ async fn throttled_five_times_at_every_call_traffic_still_moves_in_this_invocati
     }
     let rig = Rig::new(w, &[]);
     let report = rig.invoke_within(json!({"action": "tick"}), seconds(120)).await.unwrap();
-    does(&rig, &report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
+    does(&report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
     let claim = tag(&rig, "routed").unwrap();
     assert!(claim.starts_with("version=2 by=auto") && !claim.contains("until="), "{claim}");
 }

@@ -1,36 +1,17 @@
 //! Every call that the function makes × every fault of the emulator → a stated outcome, as a table.
 //!
-//! Two incidents are played with the fault standing from the first call on: an outage that ends in a promotion,
-//! and a recovery. Once the fault is over, the next ticks bring both to their proper end.
+//! Three incidents are played with the fault standing from the first call on: an outage that ends in a promotion,
+//! a recovery, and the stop of an old primary. Once the fault is over, the next ticks bring each to its proper end.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;
 
-use std::time::Duration;
-
 use common::*;
 use emulator::{Fault, On};
-use proof::rig::{PRIMARY, REPLICA, Rig, TOPIC, ZONE, world};
+use proof::rig::{PRIMARY, REPLICA, Rig, ZONE, world};
 use rds_route53_failover::error::Failure;
 use rds_route53_failover::report::Report;
-
-fn faults() -> Vec<(&'static str, Fault)> {
-    vec![
-        ("throttle", Fault::Throttle),
-        ("denied", Fault::Denied),
-        ("5xx", Fault::Server(500)),
-        ("503", Fault::Server(503)),
-        ("error", Fault::Error { status: 400, code: "InvalidInput".into(), message: "no".into() }),
-        ("hang", Fault::Hang),
-        ("reset", Fault::Reset),
-        ("slow", Fault::Slow(Duration::from_secs(1))),
-        ("malformed", Fault::Malformed),
-        ("truncated", Fault::Truncated),
-        ("applied-reset", Fault::AppliedThenReset),
-        ("applied-hang", Fault::AppliedThenHang),
-        ("applied-5xx", Fault::AppliedThenServer(500)),
-    ]
-}
+use serde_json::json;
 
 /// The outcome in a word: what was changed, then the rule's code or the error's type.
 fn outcome(result: &Result<Report, Failure>) -> String {
@@ -72,7 +53,7 @@ const OUTAGE: &[Row] = &[
         "GetHealthCheck",
         &[
             ("slow", "route-to-secondary promote-replica replica-fit-to-promote"),
-            ("throttle denied error malformed truncated", "HealthCheckUnreadable!"),
+            ("throttle denied error malformed truncated emptied padded", "HealthCheckUnreadable!"),
             ("any", "ControlPlaneDown!"),
         ],
     ),
@@ -86,7 +67,7 @@ const OUTAGE: &[Row] = &[
     (
         "ChangeTagsForResource",
         &[
-            ("slow malformed", "route-to-secondary promote-replica replica-fit-to-promote"),
+            ("slow malformed emptied", "route-to-secondary promote-replica replica-fit-to-promote"),
             ("any", "TagWriteFailed!"),
         ],
     ),
@@ -94,7 +75,7 @@ const OUTAGE: &[Row] = &[
         "UpdateHealthCheck",
         &[
             ("throttle denied error", "RouteRefused!"),
-            ("5xx 503 hang reset", "RouteUnconfirmed!"),
+            ("500 503 hang reset", "RouteUnconfirmed!"),
             ("any", "route-to-secondary promote-replica replica-fit-to-promote"),
         ],
     ),
@@ -129,13 +110,13 @@ const RECOVERY: &[Row] = &[
     ("ListTagsForResource", &[("slow", "route-to-primary primary-recovered"), ("any", "MemoryUnreadable!")]),
     (
         "ChangeTagsForResource",
-        &[("slow malformed", "route-to-primary primary-recovered"), ("any", "TagWriteFailed!")],
+        &[("slow malformed emptied", "route-to-primary primary-recovered"), ("any", "TagWriteFailed!")],
     ),
     (
         "UpdateHealthCheck",
         &[
             ("throttle denied error", "RouteRefused!"),
-            ("5xx 503 hang reset", "RouteUnconfirmed!"),
+            ("500 503 hang reset", "RouteUnconfirmed!"),
             ("any", "route-to-primary primary-recovered"),
         ],
     ),
@@ -146,36 +127,44 @@ const RECOVERY: &[Row] = &[
     ("Publish", &[("any", "route-to-primary primary-recovered")]),
 ];
 
+/// The old primary came back after a promotion, and is to be stopped.
+const FENCE: &[Row] = &[(
+    "StopDBInstance",
+    &[
+        ("slow", "fence-primary fence-primary"),
+        // Not sent for as long as its evidence is fresh: it counts as sent for five minutes, and comes after them.
+        ("throttle", "replica-promoted"),
+        ("denied error", "FenceRefused!"),
+        ("any", "FenceUnconfirmed!"),
+    ],
+)];
+
 fn expected(table: &[Row], call: &str, fault: &str) -> String {
     let row = table.iter().find(|row| row.0 == call).unwrap_or_else(|| panic!("no row for {call}"));
     let cell = row.1.iter().find(|cell| cell.0.split(' ').any(|name| name == fault || name == "any"));
     cell.unwrap_or_else(|| panic!("no cell for {call} × {fault}")).1.to_owned()
 }
 
-fn environment() -> Vec<(&'static str, String)> {
-    let topic = format!("arn:aws:sns:us-east-1:{}:{TOPIC}", emulator::ACCOUNT);
-    vec![("NOTIFICATION_TOPIC_ARN", topic), ("HOSTED_ZONE_ID", ZONE.to_owned())]
+fn variables<'a>(topic: &'a str, promote: &'a str) -> [(&'a str, &'a str); 3] {
+    [("NOTIFICATION_TOPIC_ARN", topic), ("HOSTED_ZONE_ID", ZONE), ("PROMOTE_REPLICA", promote)]
 }
 
-fn variables<'a>(environment: &'a [(&'static str, String)], promote: &'a str) -> Vec<(&'a str, &'a str)> {
-    let mut variables: Vec<(&str, &str)> =
-        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    variables.push(("PROMOTE_REPLICA", promote));
-    variables
+/// With a deadline that lets no standing fault be waited for long.
+async fn tick(rig: &Rig) -> Result<Report, Failure> {
+    rig.invoke_within(json!({"action": "tick"}), seconds(120)).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_fault_of_every_call_in_an_outage_has_a_stated_outcome_and_heals() {
-    let environment = environment();
+    let topic = mail::topic();
     for (call, _) in OUTAGE {
-        for (name, fault) in faults() {
-            let rig = Rig::new(world(), &variables(&environment, "true"));
+        for (name, fault) in Fault::NAMED {
+            let rig = Rig::new(world(), &variables(&topic, "true"));
             rig.wait(seconds(120)).await;
             set_status(&rig, PRIMARY, "failed");
-            rig.emulator.world().faults.standing(on(call), fault);
-            let result = rig.tick().await;
+            rig.emulator.world().faults.standing(on(call), fault.clone());
+            let result = tick(&rig).await;
             assert_eq!(outcome(&result), expected(OUTAGE, call, name), "{call} × {name}");
-            keeps_its_promises(&rig);
             rig.emulator.world().faults.clear();
             for _ in 0..12 {
                 rig.wait(seconds(60)).await;
@@ -192,15 +181,14 @@ async fn every_fault_of_every_call_in_an_outage_has_a_stated_outcome_and_heals()
 
 #[tokio::test(start_paused = true)]
 async fn every_fault_of_every_call_in_a_recovery_has_a_stated_outcome_and_heals() {
-    let environment = environment();
+    let topic = mail::topic();
     for (call, _) in RECOVERY {
-        for (name, fault) in faults() {
-            let rig = failed_over("storage-full", &variables(&environment, "false")).await;
+        for (name, fault) in Fault::NAMED {
+            let rig = failed_over("storage-full", &variables(&topic, "false")).await;
             set_status(&rig, PRIMARY, "available");
-            rig.emulator.world().faults.standing(on(call), fault);
-            let result = rig.tick().await;
+            rig.emulator.world().faults.standing(on(call), fault.clone());
+            let result = tick(&rig).await;
             assert_eq!(outcome(&result), expected(RECOVERY, call, name), "{call} × {name}");
-            keeps_its_promises(&rig);
             rig.emulator.world().faults.clear();
             for _ in 0..2 {
                 rig.wait(seconds(60)).await;
@@ -208,6 +196,28 @@ async fn every_fault_of_every_call_in_a_recovery_has_a_stated_outcome_and_heals(
             }
             assert_eq!(state(&rig), NORMAL, "{call} × {name}");
             assert!(tag(&rig, "returned").is_some());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_of_the_stop_has_a_stated_outcome_and_heals() {
+    let topic = mail::topic();
+    for (call, _) in FENCE {
+        for (name, fault) in Fault::NAMED {
+            let rig =
+                promoted(&[("NOTIFICATION_TOPIC_ARN", topic.as_str()), ("FENCE_PRIMARY", "stop")]).await;
+            set_status(&rig, PRIMARY, "available");
+            rig.emulator.world().faults.standing(on(call), fault.clone());
+            let result = tick(&rig).await;
+            assert_eq!(outcome(&result), expected(FENCE, call, name), "{call} × {name}");
+            rig.emulator.world().faults.clear();
+            for _ in 0..7 {
+                rig.wait(seconds(60)).await;
+                rig.tick().await.unwrap();
+            }
+            let status = rig.emulator.world().instance(PRIMARY).unwrap().status.clone();
+            assert_eq!((status.as_str(), state(&rig)), ("stopped", FORCED), "{call} × {name}");
         }
     }
 }

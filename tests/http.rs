@@ -5,15 +5,11 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aws_config::{Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::TokioSleep;
 use emulator::{Emulator, Fault, Server};
 use jiff::{SignedDuration, Timestamp};
-use proof::rig::{CHECK, PRIMARY, RECORD, REGION, REPLICA, ZONE, world};
+use proof::rig::{CHECK, PRIMARY, RECORD, REGION, REPLICA, ZONE, sdk, world};
 use rds_route53_failover::app::App;
-use rds_route53_failover::aws::{Aws, BEHAVIOUR};
+use rds_route53_failover::aws::Aws;
 use rds_route53_failover::clock::Clock;
 use rds_route53_failover::config::Config;
 use rds_route53_failover::error::Failure;
@@ -40,15 +36,8 @@ async fn app(emulator: &Emulator, endpoints: &str) -> (App, Server) {
         Some(value.to_owned())
     })
     .unwrap();
-    let sdk = SdkConfig::builder()
-        .behavior_version(BEHAVIOUR())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .sleep_impl(TokioSleep::new())
-        .region(Region::new(REGION))
-        .endpoint_url(server.url())
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-        .build();
-    let aws = Aws::new(sdk, &config.pair);
+    let sdk = sdk(aws_smithy_http_client::Builder::new().build_http());
+    let aws = Aws::new(sdk.into_builder().endpoint_url(server.url()).build(), &config.pair);
     let silent = Box::new(|_| Box::pin(std::future::pending()) as Pin<Box<dyn Future<Output = _> + Send>>);
     (App::new(config, aws, silent, |_| {}), server)
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::mail::{Told, subjects, told, topic};
+use common::mail::{Told, delivered, subjects, told, topic};
 use common::*;
 use emulator::{Fault, Instance, RdsEvent};
 use proof::rig::{CHECK, PRIMARY, REGION, REPLICA, Rig, world};
@@ -321,21 +321,15 @@ async fn a_failed_publish_blocks_nothing_and_is_reported() {
 /// Whoever may invoke the function could otherwise silence it with an event that names the topic.
 #[tokio::test(start_paused = true)]
 async fn no_event_silences_a_notification_and_the_notification_itself_wakes_nobody() {
-    let event = |message: String| {
-        json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn",
-            "Sns": {"Type": "Notification", "MessageId": "1", "TopicArn": topic(), "Subject": "s",
-            "Message": message, "Timestamp": "2026-01-31T12:00:00.000Z", "SignatureVersion": "1",
-            "Signature": "s", "SigningCertUrl": "u", "UnsubscribeUrl": "u", "MessageAttributes": {}}}]})
-    };
     let rig = notified(world_with("storage-full"), &[]);
     let outage = RdsEvent::new(PRIMARY, "RDS-EVENT-0031").sns_message(REGION);
-    let report = rig.invoke(event(outage)).await.unwrap();
+    let report = rig.invoke(delivered(outage)).await.unwrap();
     assert_eq!(report.actions, [RouteToSecondary]);
     assert_eq!(told(&rig).len(), 1);
     // Where the same topic carries RDS's events, the function hears itself.
     let calls = rig.emulator.world().calls().len();
     let echo = told(&rig).remove(0).mail;
-    let report = rig.invoke(event(echo)).await.unwrap();
+    let report = rig.invoke(delivered(echo)).await.unwrap();
     assert_eq!((report.decision, report.reason), ("ignore", "not-an-rds-notification"));
     assert_eq!(rig.emulator.world().calls().len(), calls);
 }

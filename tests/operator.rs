@@ -30,7 +30,7 @@ async fn without_force_an_order_passes_the_same_guards_as_a_tick_but_the_cooldow
     let report = rig.invoke_within(failover(json!({})), seconds(12)).await.unwrap();
     assert_eq!((report.reason, report.actions.len()), ("unconfirmed", 0));
     let report = rig.invoke(failover(json!({}))).await.unwrap();
-    does(&rig, &report, "fail-over", "failover-ordered", &[RouteToSecondary]);
+    does(&report, "fail-over", "failover-ordered", &[RouteToSecondary]);
     assert_eq!(report.observations, 3);
 }
 
@@ -242,7 +242,7 @@ async fn after_the_identifiers_were_swapped_a_failback_returns_to_a_guarded_stat
     rig.wait(seconds(300)).await;
     set_status(&rig, REPLICA, "failed");
     let report = rig.tick().await.unwrap();
-    does(&rig, &report, "promote", "replica-fit-to-promote", &[RouteToSecondary, PromoteReplica]);
+    does(&report, "promote", "replica-fit-to-promote", &[RouteToSecondary, PromoteReplica]);
 }
 
 #[tokio::test(start_paused = true)]

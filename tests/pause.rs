@@ -9,6 +9,31 @@ use rds_route53_failover::model::Change::{Pause, PromoteReplica, Resume, RouteTo
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_stops_every_automatic_change_until_it_ends() {
+    let mut w = world_with("failed");
+    w.console_set_tag(CHECK, "failover:pause", "until=2026-01-31T13:00:00Z reason=index rebuild");
+    let rig = Rig::new(w, &[PROMOTE]);
+    let report = tick_stays(&rig, "paused").await;
+    assert!(report.message.contains("index rebuild"), "{}", report.message);
+    assert_eq!(report.observations, 1, "nothing to confirm");
+    rig.wait(seconds(3500)).await;
+    tick_stays(&rig, "paused").await;
+    rig.wait(seconds(150)).await;
+    let report = rig.tick().await.unwrap();
+    assert_eq!(report.actions[0], RouteToSecondary);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_stops_promotion_and_failback_too() {
+    for status in ["failed", "available"] {
+        let rig = failed_over("failed", &[PROMOTE]).await;
+        rig.emulator.world().console_set_tag(CHECK, "failover:pause", "until=forever reason=x");
+        set_status(&rig, PRIMARY, status);
+        tick_stays(&rig, "paused").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn orders_work_while_paused() {
     let rig = Rig::new(world_with("failed"), &[]);
     obeyed(&rig, json!({"action": "pause", "reason": "work"}), "paused", &[Pause]).await;

@@ -28,7 +28,7 @@ async fn a_database_that_answers_though_rds_says_down_is_left_in_service() {
 async fn a_database_that_answers_nobody_though_rds_says_up_is_unhealthy_but_does_not_cost_a_promotion() {
     let rig = probed("available", &dead().await, &[PROMOTE]).await;
     let report = rig.tick().await.unwrap();
-    does(&rig, &report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
+    does(&report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
     assert_eq!(report.observations, 3, "confirmed like any other");
     tick_stays(&rig, "not-promotable").await;
     let rig = probed("available", &dead().await, &[PROMOTE, ("PROMOTE_ON", "unresponsive")]).await;
@@ -93,7 +93,7 @@ async fn an_unreachable_api_counts_only_where_configured_and_only_with_failing_p
             );
             if acts {
                 let report = rig.tick().await.unwrap();
-                does(&rig, &report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
+                does(&report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
                 tick_stays(&rig, "not-promotable").await;
             } else {
                 tick_fails(&rig, "PrimaryUnknown").await;

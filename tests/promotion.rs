@@ -108,7 +108,7 @@ async fn promote_on_is_by_default_what_rds_does_not_leave_by_itself() {
     ] {
         let rig = Rig::new(world_with(status), &[PROMOTE]);
         let report = rig.tick().await.unwrap();
-        does(&rig, &report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
+        does(&report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
         tick_stays(&rig, "not-promotable").await;
         assert_eq!(count(&rig, "PromoteReadReplica"), 0, "{status}");
     }

@@ -1,4 +1,4 @@
-//! What holds the function back: a person's setting, a pause, a cooldown, `MODE=observe`.
+//! What holds the function back: a person's setting, a cooldown, `MODE=observe`.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;
@@ -35,31 +35,6 @@ async fn a_foreign_check_comes_before_a_pause() {
     w.console_set_flags(CHECK, true, false);
     w.console_set_tag(CHECK, "failover:pause", "until=forever reason=x");
     tick_stays(&Rig::new(w, &[]), "foreign-check").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pause_stops_every_automatic_change_until_it_ends() {
-    let mut w = world_with("failed");
-    w.console_set_tag(CHECK, "failover:pause", "until=2026-01-31T13:00:00Z reason=index rebuild");
-    let rig = Rig::new(w, &[PROMOTE]);
-    let report = tick_stays(&rig, "paused").await;
-    assert!(report.message.contains("index rebuild"), "{}", report.message);
-    assert_eq!(report.observations, 1, "nothing to confirm");
-    rig.wait(seconds(3500)).await;
-    tick_stays(&rig, "paused").await;
-    rig.wait(seconds(150)).await;
-    let report = rig.tick().await.unwrap();
-    assert_eq!(report.actions[0], RouteToSecondary);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pause_stops_promotion_and_failback_too() {
-    for status in ["failed", "available"] {
-        let rig = failed_over("failed", &[PROMOTE]).await;
-        rig.emulator.world().console_set_tag(CHECK, "failover:pause", "until=forever reason=x");
-        set_status(&rig, PRIMARY, status);
-        tick_stays(&rig, "paused").await;
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ async fn a_lag_over_the_bound_refuses_and_says_what_is_at_stake() {
     rig.wait(seconds(300)).await;
     set_status(&rig, PRIMARY, "failed");
     let report = rig.tick().await.unwrap();
-    does(&rig, &report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
+    does(&report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
     let report = tick_stays(&rig, "lag-too-high").await;
     assert!(report.message.contains("75 s"), "{}", report.message);
     assert_eq!(report.replica.unwrap().lag_seconds, Some(75.0));
@@ -95,7 +95,7 @@ async fn a_lag_that_is_not_known_is_not_zero() {
         rig.wait(seconds(1500)).await;
         set_status(&rig, PRIMARY, "failed");
         let report = rig.tick().await.unwrap();
-        does(&rig, &report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
+        does(&report, "fail-over", "primary-unhealthy", &[RouteToSecondary]);
         let report = tick_stays(&rig, "lag-unknown").await;
         assert_eq!(report.replica.unwrap().lag_seconds, None, "{name}");
         assert_eq!(count(&rig, "PromoteReadReplica"), 0, "{name}");
@@ -126,7 +126,7 @@ async fn what_becomes_of_the_lag_after_the_outage_does_not_count() {
         rig.wait(seconds(600)).await;
         let rig = rig.redeployed(&[PROMOTE]);
         let report = rig.tick().await.unwrap();
-        does(&rig, &report, "promote", "replica-fit-to-promote", &[PromoteReplica]);
+        does(&report, "promote", "replica-fit-to-promote", &[PromoteReplica]);
         assert_eq!(report.replica.unwrap().lag_seconds, Some(0.5), "{name}");
     }
 }

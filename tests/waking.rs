@@ -41,11 +41,7 @@ async fn an_order_without_a_reason_or_with_a_typing_error_changes_nothing() {
 async fn an_action_inside_of_an_event_is_never_one() {
     let order = json!({"action": "failover", "reason": "x", "force": true});
     let rig = Rig::new(world(), &[]);
-    let sns = json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn",
-        "Sns": {"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Subject": "s",
-        "Message": order.to_string(), "Timestamp": "2026-01-31T12:00:00.000Z", "SignatureVersion": "1",
-        "Signature": "s", "SigningCertUrl": "u", "UnsubscribeUrl": "u", "MessageAttributes": {}}}]});
-    let report = rig.invoke(sns).await.unwrap();
+    let report = rig.invoke(mail::delivered(order.to_string())).await.unwrap();
     assert_eq!((report.decision, report.reason), ("ignore", "not-an-rds-notification"));
     assert_eq!(rig.emulator.world().calls().len(), 0);
     for detail_type in ["Scheduled Event", "RDS DB Instance Event"] {
@@ -70,11 +66,7 @@ async fn what_an_event_says_of_the_database_is_not_believed() {
     let gone = emulator::RdsEvent::new(PRIMARY, "RDS-EVENT-0003");
     let (sns, eventbridge) = (gone.sns_message(REGION), gone.eventbridge(REGION));
     tick_like(&rig, eventbridge).await;
-    let event = json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn",
-        "Sns": {"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Subject": "s",
-        "Message": sns, "Timestamp": "2026-01-31T12:00:00.000Z", "SignatureVersion": "1",
-        "Signature": "s", "SigningCertUrl": "u", "UnsubscribeUrl": "u", "MessageAttributes": {}}}]});
-    tick_like(&rig, event).await;
+    tick_like(&rig, mail::delivered(sns)).await;
     let other = emulator::RdsEvent::new("billing", "RDS-EVENT-0003").eventbridge(REGION);
     let calls = rig.emulator.world().calls().len();
     let report = rig.invoke(other).await.unwrap();

@@ -44,58 +44,48 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
     let (primary, replica) = names(status);
     let available = status["primary"]["status"] == "available";
     let mut all = Vec::new();
-    match command {
-        Command::Failover(Failover { force, promote, allow_data_loss, .. }) => {
-            all.push(format!(
+    if let Command::Failover(Failover { force, promote, allow_data_loss, .. }) = command {
+        all.push(format!(
                 "DNS answers with the secondary record ({replica}). Clients follow as their DNS caches expire. Open connections stay where they are."
             ));
-            all.push("Traffic does not return by itself: that takes `ctl failback`.".to_owned());
-            if *promote {
-                let lag = status["replica"]["lag_seconds"].as_f64();
-                let lag = lag.map_or_else(|| "unknown".to_owned(), |lag| format!("{lag} s"));
-                let writes =
-                    if available { ", and whatever clients still write over open connections" } else { "" };
-                all.push(format!(
+        all.push("Traffic does not return by itself: that takes `ctl failback`.".to_owned());
+        if *promote {
+            let lag = status["replica"]["lag_seconds"].as_f64();
+            let lag = lag.map_or_else(|| "unknown".to_owned(), |lag| format!("{lag} s"));
+            let writes =
+                if available { ", and whatever clients still write over open connections" } else { "" };
+            all.push(format!(
                     "IRREVERSIBLE: {replica} is promoted and leaves {primary} for good. What it has not received is lost: at least its lag ({lag}){writes}."
                 ));
-                all.push(format!(
+            all.push(format!(
                     "{primary} is stale from then on. Keep writers away from it, and rebuild a replica (docs/runbook.md)."
                 ));
-                all.push("RDS accepts a promotion in seconds and takes minutes to complete it.".to_owned());
-            } else {
-                all.push(format!("Nothing is promoted: while {replica} is a read replica, writes fail."));
-            }
-            if *allow_data_loss {
-                all.push("--allow-data-loss: the replica is promoted whatever its lag is.".to_owned());
-            }
-            if *force {
-                all.push(
+            all.push("RDS accepts a promotion in seconds and takes minutes to complete it.".to_owned());
+        } else {
+            all.push(format!("Nothing is promoted: while {replica} is a read replica, writes fail."));
+        }
+        if *allow_data_loss {
+            all.push("--allow-data-loss: the replica is promoted whatever its lag is.".to_owned());
+        }
+        if *force {
+            all.push(
                     "--force: it happens even if the primary is healthy or unknown, or the replica is not fit to serve."
                         .to_owned(),
                 );
-            }
-            all.push("A cooldown does not hold you up: it binds automatic failovers only.".to_owned());
-            all.push(
-                "The answer takes seconds, or up to a minute or so while the function confirms an outage."
-                    .to_owned(),
-            );
         }
-        Command::Failback { force, .. } => {
-            all.push(format!("DNS answers with the primary record again ({primary}), for reads and writes."));
-            all.push("No automatic failover follows for the length of COOLDOWN.".to_owned());
-            if *force {
-                all.push(format!(
+        all.push("A cooldown does not hold you up: it binds automatic failovers only.".to_owned());
+        all.push(
+            "The answer takes seconds, or up to a minute or so while the function confirms an outage."
+                .to_owned(),
+        );
+    } else if let Command::Failback { force, .. } = command {
+        all.push(format!("DNS answers with the primary record again ({primary}), for reads and writes."));
+        all.push("No automatic failover follows for the length of COOLDOWN.".to_owned());
+        if *force {
+            all.push(format!(
                     "--force: it happens even if {primary} is unhealthy or stale. If another instance was promoted, what was written there since is not on {primary}."
                 ));
-            }
         }
-        Command::Status(_)
-        | Command::Check(_)
-        | Command::Pause { .. }
-        | Command::Resume(_)
-        | Command::Tick(_)
-        | Command::History(_)
-        | Command::Rebuild(_) => {}
     }
     all
 }
@@ -121,54 +111,44 @@ fn refusals(command: &Command, status: &Value) -> Vec<String> {
         check["state"] == "foreign",
         "Somebody set only one flag of the health check. The function leaves such a check alone; --force does not help.",
     );
-    match command {
-        Command::Failover(Failover { force, promote, allow_data_loss, .. }) => {
-            let available = status["primary"]["status"] == "available";
-            expect(
-                check["state"] == "normal" && !force && health.is_string() && health != "unhealthy",
-                "The primary is not unhealthy. To fail over all the same, pass --force.",
-            );
-            expect(
-                applies("replica-not-fit") && !force,
-                "The replica is not fit to serve. To use it as it is, pass --force.",
-            );
-            expect(
-                forced && !promote && check["by"] == "auto",
-                "The function itself moved traffic already. It returns by itself once the primary is healthy; `ctl pause` keeps it on the secondary.",
-            );
-            expect(
-                *promote && available && !(*force && *allow_data_loss),
-                "RDS calls the primary `available`: a promotion then requires --force and --allow-data-loss. To lose nothing, use --planned.",
-            );
-            expect(
-                *promote && !allow_data_loss && role.is_some() && status["replica"]["lag_seconds"].is_null(),
-                "The replica's lag is unknown. To promote all the same, pass --allow-data-loss.",
-            );
-            expect(*promote && status.is_object() && role.is_none(), "No replica is configured to promote.");
-            expect(*promote && role == Some("promoted"), "The replica is promoted already.");
-        }
-        Command::Failback { force, .. } => {
-            expect(check["state"] == "normal", "Traffic is already on the primary: nothing to fail back.");
-            expect(
-                !force && health.is_string() && health != "healthy",
-                "The primary is not healthy. Pass --force only if it holds the current data.",
-            );
-            expect(
-                !force && role.is_some_and(|role| role != "replica"),
-                "The replica does not replicate from this primary. After a promotion, follow docs/runbook.md first.",
-            );
-            expect(
-                !force && forced && check["by"].is_null(),
-                "The health check was set outside this function. To take that back, pass --force.",
-            );
-        }
-        Command::Status(_)
-        | Command::Check(_)
-        | Command::Pause { .. }
-        | Command::Resume(_)
-        | Command::Tick(_)
-        | Command::History(_)
-        | Command::Rebuild(_) => {}
+    if let Command::Failover(Failover { force, promote, allow_data_loss, .. }) = command {
+        let available = status["primary"]["status"] == "available";
+        expect(
+            check["state"] == "normal" && !force && health.is_string() && health != "unhealthy",
+            "The primary is not unhealthy. To fail over all the same, pass --force.",
+        );
+        expect(
+            applies("replica-not-fit") && !force,
+            "The replica is not fit to serve. To use it as it is, pass --force.",
+        );
+        expect(
+            forced && !promote && check["by"] == "auto",
+            "The function itself moved traffic already. It returns by itself once the primary is healthy; `ctl pause` keeps it on the secondary.",
+        );
+        expect(
+            *promote && available && !(*force && *allow_data_loss),
+            "RDS calls the primary `available`: a promotion then requires --force and --allow-data-loss. To lose nothing, use --planned.",
+        );
+        expect(
+            *promote && !allow_data_loss && role.is_some() && status["replica"]["lag_seconds"].is_null(),
+            "The replica's lag is unknown. To promote all the same, pass --allow-data-loss.",
+        );
+        expect(*promote && status.is_object() && role.is_none(), "No replica is configured to promote.");
+        expect(*promote && role == Some("promoted"), "The replica is promoted already.");
+    } else if let Command::Failback { force, .. } = command {
+        expect(check["state"] == "normal", "Traffic is already on the primary: nothing to fail back.");
+        expect(
+            !force && health.is_string() && health != "healthy",
+            "The primary is not healthy. Pass --force only if it holds the current data.",
+        );
+        expect(
+            !force && role.is_some_and(|role| role != "replica"),
+            "The replica does not replicate from this primary. After a promotion, follow docs/runbook.md first.",
+        );
+        expect(
+            !force && forced && check["by"].is_null(),
+            "The health check was set outside this function. To take that back, pass --force.",
+        );
     }
     all
 }

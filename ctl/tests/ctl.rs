@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::convert::Infallible;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use emulator::World;
@@ -13,9 +12,11 @@ use proof::rig::{CHECK, PRIMARY, REPLICA, world};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use common::command;
 use ctl::{args::Args, ask};
-use deployed::{Deployed, command, deployed, ended};
+use deployed::{Deployed, deployed, ended};
 
+mod common;
 mod deployed;
 
 fn world_with(status: &str) -> World {
@@ -213,8 +214,6 @@ async fn a_local_function_needs_neither_region_nor_credentials() {
     // The address is known only once the stub listens: the environment's endpoint carries it into --local.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let arguments: Vec<String> =
-        ["status", "--function", "rds-route53-failover", "--local", &url].map(str::to_owned).to_vec();
     let this = Arc::clone(&function);
     let serving = async {
         let (stream, _) = listener.accept().await.unwrap();
@@ -226,14 +225,8 @@ async fn a_local_function_needs_neither_region_nor_credentials() {
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         std::future::pending::<()>().await;
     };
-    let running = tokio::task::spawn_blocking(move || {
-        Command::new(env!("CARGO_BIN_EXE_ctl"))
-            .args(arguments)
-            .env_clear()
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    });
+    let mut command = command(&["status", "--function", "rds-route53-failover", "--local", &url]);
+    let running = tokio::task::spawn_blocking(move || command.output().unwrap());
     let output = tokio::select! { output = running => output.unwrap(), () = serving => unreachable!() };
     let run = ended(&output);
     assert_eq!(run.exit, 0, "{}", run.errors);

@@ -97,6 +97,10 @@ impl Observer<'_> {
                     .set_start_record_identifier(identifier);
             }
             let page = ask(&self.clock, || request.clone().send()).await?;
+            // Route 53 always says how many it lists at most; without that, no record is no news of the records.
+            if page.max_items == 0 && page.resource_record_sets.is_empty() {
+                return Err(nonsense("Route 53's answer is no page of records"));
+            }
             let beyond = page.resource_record_sets().iter().any(|set| !is_named(set));
             sets.extend(page.resource_record_sets.into_iter().filter(is_named));
             let next = page.next_record_name.filter(|_| page.is_truncated);

@@ -3,9 +3,16 @@
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
+use http::header::{CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
@@ -14,8 +21,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub(crate) struct Post {
     pub(crate) path: String,
-    /// In lower case, a line each.
-    pub(crate) head: String,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
@@ -35,7 +41,10 @@ impl Lambda {
         let waiting = Arc::new(Mutex::new(waiting));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&waiting), posted.clone()));
+                let (waiting, posted) = (Arc::clone(&waiting), posted.clone());
+                let service =
+                    service_fn(move |request| answer(request, Arc::clone(&waiting), posted.clone()));
+                tokio::spawn(Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
         Self { address, events, posts }
@@ -57,51 +66,31 @@ impl Lambda {
     }
 }
 
-async fn serve(
-    stream: TcpStream,
+async fn answer(
+    request: Request<Incoming>,
     waiting: Arc<Mutex<mpsc::UnboundedReceiver<(String, u64)>>>,
     posted: mpsc::UnboundedSender<Post>,
-) {
-    let mut stream = BufReader::new(stream);
-    while let Some((head, body)) = request(&mut stream).await {
-        let line = head.lines().next().unwrap();
-        let (method, path) = line.split_once(' ').unwrap();
-        let path = path.split(' ').next().unwrap().to_owned();
-        let answer = if method == "get" {
-            assert_eq!(path, "/2018-06-01/runtime/invocation/next");
-            let Some((event, deadline)) = waiting.lock().await.recv().await else { return };
-            format!(
-                "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
-                 Lambda-Runtime-Deadline-Ms: {deadline}\r\n\
-                 Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:failover\r\n\
-                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{event}",
-                event.len()
-            )
-        } else {
-            let body = serde_json::from_slice(&body).unwrap();
-            posted.send(Post { path, head, body }).unwrap();
-            "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".to_owned()
+) -> http::Result<Response<String>> {
+    let (head, body) = request.into_parts();
+    assert!(!head.headers.contains_key(TRANSFER_ENCODING), "a body of known length has no need of chunks");
+    if head.method == Method::GET {
+        assert_eq!(head.uri, "/2018-06-01/runtime/invocation/next");
+        let Some((event, deadline)) = waiting.lock().await.recv().await else {
+            return std::future::pending().await;
         };
-        if stream.get_mut().write_all(answer.as_bytes()).await.is_err() {
-            return;
-        }
+        return Response::builder()
+            .header("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+            .header("Lambda-Runtime-Deadline-Ms", deadline)
+            .header(
+                "Lambda-Runtime-Invoked-Function-Arn",
+                "arn:aws:lambda:us-east-1:123456789012:function:failover",
+            )
+            .header(CONTENT_TYPE, "application/json")
+            .body(event);
     }
-}
-
-/// The head in lower case, and the body.
-async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if stream.read_line(&mut head).await.ok()? == 0 {
-            return None;
-        }
-    }
-    let head = head.to_ascii_lowercase();
-    assert!(!head.contains("transfer-encoding"), "a body of known length has no need of chunks");
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    stream.read_exact(&mut body).await.ok()?;
-    Some((head, body))
+    let body = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+    posted.send(Post { path: head.uri.to_string(), headers: head.headers, body }).unwrap();
+    Response::builder().status(202).body(String::new())
 }
 
 /// The function as Lambda runs it: its own process with nothing in its environment but what is said here.

@@ -225,7 +225,7 @@ async fn a_faulty_configuration_ends_at_start_and_names_every_fault() {
     let function = Function::start(&lambda, &server.url(), &faulty);
     let post = lambda.post().await;
     assert_eq!(post.path, "/2018-06-01/runtime/init/error");
-    assert!(post.head.contains("lambda-runtime-function-error-type: configinvalid"), "{}", post.head);
+    assert_eq!(post.headers["lambda-runtime-function-error-type"], "ConfigInvalid");
     assert_eq!(post.body["errorType"], "ConfigInvalid");
     let message = post.body["errorMessage"].as_str().unwrap();
     for name in named {

@@ -1,11 +1,19 @@
 //! What the notification topic received.
 
 use proof::rig::{REGION, Rig, TOPIC};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The topic of the standard world.
 pub fn topic() -> String {
     format!("arn:aws:sns:{REGION}:{}:{TOPIC}", emulator::ACCOUNT)
+}
+
+/// The event by which SNS hands a message of the topic to a function.
+pub fn delivered(message: String) -> Value {
+    json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn",
+        "Sns": {"Type": "Notification", "MessageId": "1", "TopicArn": topic(), "Subject": "s",
+        "Message": message, "Timestamp": "2026-01-31T12:00:00.000Z", "SignatureVersion": "1",
+        "Signature": "s", "SigningCertUrl": "u", "UnsubscribeUrl": "u", "MessageAttributes": {}}}]})
 }
 
 /// One published message in its forms.

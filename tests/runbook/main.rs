@@ -7,7 +7,7 @@ use aws_sdk_route53::types::{
     Change as SdkChange, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet,
     ResourceRecordSetFailover, RrType,
 };
-use proof::rig::{CHECK, PRIMARY, RECORD, REPLICA, Rig, ZONE, world};
+use proof::rig::{self, CHECK, PRIMARY, RECORD, REPLICA, Rig, ZONE, world};
 use rds_route53_failover::model::Change;
 use rds_route53_failover::report::Report;
 use serde_json::json;
@@ -22,16 +22,7 @@ const SWAPPED: &[(&str, &str)] =
 
 /// What the runbook's `aws` commands reach: the same world, past the function.
 fn console(rig: &Rig) -> aws_config::SdkConfig {
-    aws_config::SdkConfig::builder()
-        .behavior_version(rds_route53_failover::aws::BEHAVIOUR())
-        .http_client(rig.emulator.http_client())
-        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url("http://emulator.test")
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-            aws_credential_types::Credentials::for_tests(),
-        ))
-        .build()
+    rig::sdk(rig.emulator.http_client())
 }
 
 fn address(rig: &Rig, id: &str) -> String {

@@ -80,18 +80,21 @@ fn request(stream: &mut TcpStream) -> Option<Request> {
     Some(Request { head, body: serde_json::from_slice(&body).ok()? })
 }
 
-/// The client without credentials, and with nothing of the machine's.
-pub(crate) fn ctl(words: &[&str], url: &str) -> Command {
+/// The client with nothing of the machine's.
+pub(crate) fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ctl"));
+    command.args(words).env_clear().env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null());
     command
-        .args(words)
+}
+
+/// The same for a function at this address, without credentials.
+pub(crate) fn ctl(words: &[&str], url: &str) -> Command {
+    let mut command = command(words);
+    command
         .args(["--function", "orders"])
-        .env_clear()
         .env("AWS_ENDPOINT_URL_LAMBDA", url)
         .env("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", url)
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .stdin(Stdio::null());
+        .env("AWS_REGION", "us-east-1");
     command
 }
 

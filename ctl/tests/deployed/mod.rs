@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "not every file of tests needs all of it")]
 
 use std::convert::Infallible;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -15,6 +15,8 @@ use proof::rig::Rig;
 use rds_route53_failover::error::Failure;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+use crate::common::with_keys;
 
 /// A deployed function and the requests that reached it.
 pub(crate) struct Deployed {
@@ -81,11 +83,9 @@ impl Deployed {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let rds = self.rig.emulator.listen().await.unwrap();
         let this = Arc::clone(self);
-        let mut command = command(&[&[verb, "--function", "orders"], arguments].concat());
-        command
-            .env("AWS_ENDPOINT_URL_LAMBDA", format!("http://{}", listener.local_addr().unwrap()))
-            .env("AWS_ENDPOINT_URL_RDS", rds.url())
-            .env("AWS_REGION", "us-east-1");
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut command = with_keys(&[&[verb], arguments].concat(), &url);
+        command.env("AWS_ENDPOINT_URL_RDS", rds.url());
         let serving = async {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -103,19 +103,6 @@ impl Deployed {
             () = serving => unreachable!("the stub serves until the client ends"),
         }
     }
-}
-
-/// The client with an environment that holds nothing of the machine's.
-pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ctl"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .stdin(Stdio::null());
-    command
 }
 
 /// What the client came to.

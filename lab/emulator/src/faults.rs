@@ -8,40 +8,65 @@ use bytes::Bytes;
 use crate::limits::throttled;
 use crate::wire::{ApiError, Service};
 
-/// What goes wrong with a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+macro_rules! faults {
+    ($($(#[$doc:meta])* $fault:ident $(($parameter:ty))? $({$($field:ident: $type:ty),+})?
+        => [$($name:literal: $named:expr),+];)+) => {
+        /// What goes wrong with a call.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Fault {
+            $($(#[$doc])* $fault $(($parameter))? $({$($field: $type),+})?,)+
+        }
+
+        impl Fault {
+            /// Every fault, by a name for each parameter that makes a difference.
+            pub const NAMED: &[(&'static str, Self)] = &[$($(($name, $named)),+),+];
+        }
+    };
+}
+
+faults! {
     /// 400 `Throttling`, "Rate exceeded"; not carried out.
-    Throttle,
+    Throttle => ["throttle": Self::Throttle];
     /// 403, as IAM refuses; not carried out.
-    Denied,
+    Denied => ["denied": Self::Denied];
     /// A 5xx status (500 `InternalFailure`, 503 `ServiceUnavailable`); not carried out.
-    Server(u16),
+    Server(u16) => ["500": Self::Server(500), "503": Self::Server(503)];
     /// Any other error of the service; not carried out.
-    Error { status: u16, code: Cow<'static, str>, message: Cow<'static, str> },
+    Error { status: u16, code: Cow<'static, str>, message: Cow<'static, str> } => ["error": Self::Error {
+        status: 400, code: Cow::Borrowed("InvalidInput"), message: Cow::Borrowed("no"),
+    }];
     /// No answer ever, the connection stays open; not carried out.
-    Hang,
+    Hang => ["hang": Self::Hang];
     /// The connection is reset; not carried out.
-    Reset,
+    Reset => ["reset": Self::Reset];
     /// Carried out, and answered after this long.
-    Slow(Duration),
+    Slow(Duration) => ["slow": Self::Slow(Duration::from_secs(1)), "late": Self::Slow(Duration::from_secs(5))];
     /// Carried out, and answered 200 with a page that is no answer, as some proxies do.
-    Malformed,
+    Malformed => ["malformed": Self::Malformed];
     /// Carried out, and answered 200 with the first half of the answer. Beware: the SDK's XML
     /// readers take that for a whole answer in which the rest is absent.
-    Truncated,
-    /// Carried out, and the connection is reset before the answer.
-    AppliedThenReset,
-    /// Carried out, and never answered.
-    AppliedThenHang,
-    /// Carried out, and answered with a 5xx status.
-    AppliedThenServer(u16),
-    /// Carried out, and answered with any other error.
-    AppliedThenError { status: u16, code: Cow<'static, str>, message: Cow<'static, str> },
+    Truncated => ["truncated": Self::Truncated];
     /// Carried out, and answered 200 with well-formed XML that has a root and nothing in it.
-    Emptied,
+    Emptied => ["emptied": Self::Emptied];
     /// Carried out, and answered with so many bytes: the answer, and blanks after it.
-    Padded(usize),
+    Padded(usize) => ["padded": Self::Padded(5 << 20)];
+    /// Carried out, and the connection is reset before the answer.
+    AppliedThenReset => ["applied-then-reset": Self::AppliedThenReset];
+    /// Carried out, and never answered.
+    AppliedThenHang => ["applied-then-hang": Self::AppliedThenHang];
+    /// Carried out, and answered with a 5xx status.
+    AppliedThenServer(u16) => ["applied-then-500": Self::AppliedThenServer(500)];
+    /// Carried out, and answered with any other error.
+    AppliedThenError { status: u16, code: Cow<'static, str>, message: Cow<'static, str> } => [
+        "applied-then-not-found": applied_then("DBInstanceNotFound"),
+        "applied-then-invalid-state": applied_then("InvalidDBInstanceState"),
+        "applied-then-mismatch": applied_then("HealthCheckVersionMismatch")
+    ];
+}
+
+/// A server's error that names what would mean something in a refusal.
+const fn applied_then(code: &'static str) -> Fault {
+    Fault::AppliedThenError { status: 500, code: Cow::Borrowed(code), message: Cow::Borrowed("no") }
 }
 
 /// When and whether the operation itself is run.

@@ -80,11 +80,6 @@ impl Limits {
         self.route53_actions.insert(action.into(), limit);
     }
 
-    /// The bucket that RDS has in each region.
-    pub fn set_rds(&mut self, limit: Limit) {
-        self.rds = limit;
-    }
-
     fn buckets(&self, asked: &Asked) -> Vec<(Bucket, Limit)> {
         match asked.service {
             Service::Route53 => {

@@ -38,9 +38,7 @@ promoted INSTANCE           with --agent: the promotion has ended as it should
 event INSTANCE EVENT-ID     an RDS event; prints its SNS message
 delete INSTANCE             a person deletes an instance
 rename INSTANCE NAME        a person renames an instance
-fault OPERATION FAULT       for the next call: throttle, denied, 500, 503, hang, reset, slow,
-                            malformed, truncated, emptied, applied-then-reset,
-                            applied-then-hang
+fault OPERATION FAULT       for the next call, such as: fault UpdateHealthCheck reset
 limits on|off               request limits
 delay MILLISECONDS          every answer is late by this, from now on; ends other faults
 clear                       no faults
@@ -57,7 +55,7 @@ async fn main() -> io::Result<()> {
             "--limit-requests" => world.limit_requests(true),
             "--agent" => world.performed_by_agent = true,
             "--help" => {
-                println!("{USAGE}\n\ncommands on standard input:\n{HELP}");
+                println!("{USAGE}\n\ncommands on standard input:\n{}", help());
                 return Ok(());
             }
             unknown => {
@@ -230,7 +228,7 @@ healthy: {healthy}",
                 world.faults.once(On::operation((*operation).to_owned()), fault);
                 done()
             }
-            None => HELP.to_owned(),
+            None => help(),
         },
         ["delay", milliseconds] => match milliseconds.parse() {
             Ok(milliseconds) => {
@@ -256,26 +254,17 @@ healthy: {healthy}",
         ["calls"] => lines(world.calls()),
         ["history"] => lines(world.history()),
         ["messages"] => lines(world.messages()),
-        _ => HELP.to_owned(),
+        _ => help(),
     }
 }
 
 fn named(fault: &str) -> Option<Fault> {
-    Some(match fault {
-        "throttle" => Fault::Throttle,
-        "denied" => Fault::Denied,
-        "500" => Fault::Server(500),
-        "503" => Fault::Server(503),
-        "hang" => Fault::Hang,
-        "reset" => Fault::Reset,
-        "slow" => Fault::Slow(Duration::from_secs(5)),
-        "malformed" => Fault::Malformed,
-        "truncated" => Fault::Truncated,
-        "emptied" => Fault::Emptied,
-        "applied-then-reset" => Fault::AppliedThenReset,
-        "applied-then-hang" => Fault::AppliedThenHang,
-        _ => return None,
-    })
+    Fault::NAMED.iter().find(|(name, _)| *name == fault).map(|(_, fault)| fault.clone())
+}
+
+fn help() -> String {
+    let faults: Vec<_> = Fault::NAMED.iter().map(|(name, _)| *name).collect();
+    format!("{HELP}\nfaults: {}", faults.join(", "))
 }
 
 fn lines<T: std::fmt::Display>(all: &[T]) -> String {

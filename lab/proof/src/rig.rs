@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use emulator::{Emulator, HealthCheck, Instance, RecordSet, World};
 use jiff::{SignedDuration, Timestamp};
 use rds_route53_failover::app::App;
@@ -123,7 +124,7 @@ impl Rig {
         let config = config(&environment);
         let watch = Watch::new(setting(&config), &emulator.world());
         let door = Arc::new(Door::new(emulator.clone(), watch));
-        let app = app(config, &emulator, door::client(&door), &environment, &metrics);
+        let app = app(config, &emulator, door::client(&door), &metrics);
         Self { emulator, time, metrics, environment, door, tolerant: false, app }
     }
 
@@ -178,18 +179,17 @@ impl Rig {
         }
         let config = config(&self.environment);
         self.watch().reconfigured(setting(&config));
-        self.app = app(config, &self.emulator, door::client(&self.door), &self.environment, &self.metrics);
+        self.app = app(config, &self.emulator, door::client(&self.door), &self.metrics);
     }
 
     /// Another execution environment of the same function: invocations that overlap never share one.
     pub fn environment(&self) -> App {
-        app(
-            config(&self.environment),
-            &self.emulator,
-            door::client(&self.door),
-            &self.environment,
-            &self.metrics,
-        )
+        app(config(&self.environment), &self.emulator, door::client(&self.door), &self.metrics)
+    }
+
+    /// The configuration as it is now.
+    pub(crate) fn config(&self) -> &Config {
+        self.app.config()
     }
 
     /// Holds every call of an invocation at this gate from now on, or none any more.
@@ -244,7 +244,7 @@ impl Rig {
         kind: Kind,
         handler: impl FnOnce(&SdkConfig) -> F,
     ) -> F::Output {
-        let sdk = sdk(door::client(&self.door), &self.environment);
+        let sdk = sdk(door::client(&self.door));
         self.door.attribute(kind, handler(&sdk)).await
     }
 
@@ -268,7 +268,7 @@ impl Rig {
 /// If the configuration is faulty.
 pub fn function(emulator: &Emulator, variables: &[(&str, &str)]) -> App {
     let environment = environment(variables);
-    app(config(&environment), emulator, emulator.http_client(), &environment, &Arc::default())
+    app(config(&environment), emulator, emulator.http_client(), &Arc::default())
 }
 
 /// The standard configuration and these variables over it.
@@ -315,28 +315,20 @@ fn resolve(emulator: &Emulator, name: &str) -> BTreeSet<IpAddr> {
     BTreeSet::from([IpAddr::from(Ipv4Addr::from(0x0a00_0000 | (number & 0x00ff_ffff)))])
 }
 
-fn sdk(http: SharedHttpClient, environment: &BTreeMap<String, String>) -> SdkConfig {
-    let region = environment.get("AWS_REGION").cloned().unwrap_or_else(|| REGION.to_owned());
+/// What a client of an emulator is built from; the credentials are made up.
+pub fn sdk(http: impl HttpClient + 'static) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BEHAVIOUR())
         .http_client(http)
         .sleep_impl(TokioSleep::new())
-        .region(Region::new(region))
+        .region(Region::new(REGION))
         .endpoint_url("http://emulator.test")
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-            Credentials::for_tests(),
-        ))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
         .build()
 }
 
-fn app(
-    config: Config,
-    emulator: &Emulator,
-    http: SharedHttpClient,
-    environment: &BTreeMap<String, String>,
-    metrics: &Arc<Mutex<Vec<Value>>>,
-) -> App {
-    let aws = Aws::new(sdk(http, environment), &config.pair);
+fn app(config: Config, emulator: &Emulator, http: SharedHttpClient, metrics: &Arc<Mutex<Vec<Value>>>) -> App {
+    let aws = Aws::new(sdk(http), &config.pair);
     let lines = Arc::clone(metrics);
     let names = emulator.clone();
     let lookup = Box::new(move |name: String| {

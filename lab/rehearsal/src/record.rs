@@ -1,5 +1,6 @@
 //! What happened in a case, with the time since it began, and what must hold of it.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -115,13 +116,13 @@ impl Record {
     }
 }
 
-/// Acknowledged rows that are not where they count.
-pub fn lost(record: &Record, there: impl Fn(&str, u64) -> bool) -> Vec<(String, u64, f64)> {
+/// Acknowledged rows that are not among those that are there.
+pub fn lost(record: &Record, there: Vec<(String, u64)>) -> Vec<(String, u64, f64)> {
+    let there: HashSet<_> = there.into_iter().collect();
     let events = record.events();
     let acks = events.iter().filter_map(|event| Some((event.what.ack()?, event.at)));
-    acks.filter(|((client, n, _), _)| !there(client, *n))
-        .map(|((client, n, _), at)| (client.to_owned(), n, at))
-        .collect()
+    let acks = acks.map(|((client, n, _), at)| (client.to_owned(), n, at));
+    acks.filter(|(client, n, _)| !there.contains(&(client.clone(), *n))).collect()
 }
 
 /// Something that must hold, and what was found.
@@ -161,6 +162,17 @@ impl Outcome {
 
     pub fn check(&mut self, must: &str, held: bool, found: impl Into<String>) {
         self.checks.push(Check { must: must.to_owned(), held, found: found.into() });
+    }
+
+    pub fn no_row_is_lost(&mut self) {
+        self.check("no row is lost", self.lost.is_empty(), format!("{} rows", self.lost.len()));
+    }
+
+    /// What was acknowledged in the last instant before an outage had not reached the replica.
+    pub fn few_rows_are_lost(&mut self) {
+        let lost = self.lost.len();
+        self.figure("rows lost", lost.to_string());
+        self.check("no more rows are lost than were in flight", lost <= 4, lost.to_string());
     }
 
     pub fn held(&self) -> bool {

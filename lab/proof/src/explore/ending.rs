@@ -3,19 +3,15 @@
 use std::time::Duration;
 
 use emulator::{Actor, Change, World};
-use jiff::SignedDuration;
 use rds_route53_failover::error::Failure;
 use rds_route53_failover::memory::{By, Memory, SENT_VOID_AFTER, Tag};
-use rds_route53_failover::model::CheckState;
+use rds_route53_failover::model::{CheckState, after};
 use rds_route53_failover::report::Report;
 
 use super::cases::{Asked, Case, Person};
 use crate::gate::Disturbance;
 use crate::invariants::SetBy;
 use crate::rig::{CHECK, PRIMARY, REPLICA, Rig};
-
-/// `COOLDOWN`, as it is without being set.
-const COOLDOWN: SignedDuration = SignedDuration::from_mins(10);
 
 /// The end of a schedule.
 pub(super) struct Ending<'a> {
@@ -182,17 +178,17 @@ impl Ending<'_> {
             CheckState::Foreign => return Err("one flag is set without the other".to_owned()),
             CheckState::Normal => {
                 let returned = memory.returned.as_ref().filter(|returned| returned.version == present);
-                let cools = returned.is_some_and(|returned| now < returned.at + COOLDOWN);
-                if failed && !paused && !alone && !cools {
+                let cooldown = self.rig.config().pair.policy.cooldown;
+                let cooled = returned.map(|returned| after(returned.at, cooldown));
+                if failed && !paused && !alone && cooled.is_none_or(|cooled| cooled <= now) {
                     return Err("traffic was left on a failed primary".to_owned());
                 }
                 if set_by != SetBy::Person && returned.is_none() && !cleared {
                     return Err("nobody claims that traffic went back: there is no cooldown".to_owned());
                 }
                 // A steady tick reads no tags, so it confirms nothing; but the cooldown must stand as it was configured.
-                let lapses_early = returned.is_some_and(|returned| {
-                    returned.until.is_some_and(|until| until < returned.at + COOLDOWN)
-                });
+                let until = returned.and_then(|returned| returned.until);
+                let lapses_early = until.zip(cooled).is_some_and(|(until, cooled)| until < cooled);
                 if lapses_early {
                     return Err(
                         "the announcement that traffic went back lapses before the cooldown".to_owned()

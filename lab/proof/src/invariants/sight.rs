@@ -151,6 +151,8 @@ fn sight(call: &Call) -> Sight<()> {
         Outcome::Refused { code, .. } if code.starts_with("DBInstanceNotFound") => Sight::Seen(()),
         Outcome::Refused { .. } => Sight::Blind,
         Outcome::Fault(Fault::Slow(delay)) if *delay < ATTEMPT => Sight::Seen(()),
+        // Whatever code it names, a 5xx says nothing.
+        Outcome::Fault(Fault::AppliedThenError { status: 500.., .. }) => Sight::Unreachable,
         Outcome::Fault(
             Fault::Slow(_)
             | Fault::Hang

@@ -4,12 +4,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rds_route53_failover::memory::{Memory, SENT_VOID_AFTER, Tag};
-use rds_route53_failover::model::CheckState;
+use rds_route53_failover::model::{CheckState, after};
 use serde_json::json;
 
 use super::Simulation;
 use crate::invariants::{Promise, SetBy, Violation};
 use crate::rig::{CHECK, PRIMARY, REPLICA};
+
+/// Longer than three ticks take, a minute apart.
+const TICKS: Duration = Duration::from_secs(300);
 
 impl Simulation<'_> {
     /// Ends the weather, and judges what three undisturbed ticks lead to.
@@ -29,6 +32,9 @@ impl Simulation<'_> {
         }
         // What was sent to RDS shows by then, or is void.
         self.rig.wait(SENT_VOID_AFTER.unsigned_abs() + Duration::from_secs(60)).await;
+        while let Some(left) = self.held_back_until_amid_the_ticks() {
+            self.rig.wait(left).await;
+        }
         for tick in 1..=3 {
             self.rig.wait(Duration::from_secs(60)).await;
             let before = self.rig.emulator.world().writes().count();
@@ -85,6 +91,21 @@ impl Simulation<'_> {
         }
     }
 
+    /// How long a pause or a cooldown lasts that would end while the ticks come: the last of them would rightly do
+    /// what it had held back.
+    fn held_back_until_amid_the_ticks(&self) -> Option<Duration> {
+        let world = self.rig.emulator.world();
+        let check = world.health_check(CHECK)?;
+        let pairs = check.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let memory = Memory::parse(pairs).ok()?;
+        let cooldown = self.rig.config().pair.policy.cooldown;
+        let paused = memory.pause.and_then(|pause| pause.until);
+        let cools = memory.returned.map(|returned| after(returned.at, cooldown));
+        let left = |ends| Duration::try_from(world.now().duration_until(ends)).ok();
+        let left = paused.into_iter().chain(cools).filter_map(left);
+        left.filter(|left| !left.is_zero() && *left < TICKS).max()
+    }
+
     /// Where nothing but the plain statuses decides, the switch must be where they want it.
     fn not_where_it_should_be(&mut self) -> Option<String> {
         let world = self.rig.emulator.world();
@@ -102,7 +123,8 @@ impl Simulation<'_> {
             && replica.promoting_since.is_none()
             && replica.status_infos.iter().all(|info| info.normal);
         let at = i64::try_from(version).unwrap_or_default();
-        let cools = memory.returned.is_some_and(|returned| returned.version == at);
+        let cooldown = self.rig.config().pair.policy.cooldown;
+        let cools = memory.returned.is_some_and(|returned| now < after(returned.at, cooldown));
         let set_by = self.rig.watch().set_by();
         let ours = set_by == SetBy::Auto && memory.routed.is_some_and(|routed| routed.version == at);
         let sent = memory.promoted.is_some_and(|promoted| promoted.version == at || promoted.is_recent(now));

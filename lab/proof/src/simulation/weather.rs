@@ -35,6 +35,7 @@ const OPERATIONS: &[&str] = &[
     "ChangeTagsForResource",
     "UpdateHealthCheck",
     "PromoteReadReplica",
+    "StopDBInstance",
     "GetMetricStatistics",
     "ListResourceRecordSets",
     "Publish",
@@ -214,20 +215,11 @@ impl Simulation<'_> {
             2 => On::operation("DescribeDBInstances").target(self.pick(&[PRIMARY, REPLICA])),
             _ => On::operation(self.pick(OPERATIONS)),
         };
-        let fault = match self.rng.u32(0..14) {
-            0 => Fault::Throttle,
-            1 => Fault::Denied,
-            2 => Fault::Server(500),
-            3 => Fault::Server(503),
-            4 => Fault::Hang,
-            5 => Fault::Reset,
-            6 => Fault::Slow(Duration::from_millis(self.rng.u64(0..6000))),
-            7 => Fault::Malformed,
-            8 => Fault::Truncated,
-            9 | 10 => Fault::AppliedThenReset,
-            11 => Fault::AppliedThenHang,
-            12 => Fault::AppliedThenServer(503),
-            _ => Fault::Error { status: 400, code: "InvalidInput".into(), message: "no".into() },
+        let (_, fault) = &Fault::NAMED[self.rng.usize(0..Fault::NAMED.len())];
+        let fault = if matches!(fault, Fault::Slow(_)) {
+            Fault::Slow(Duration::from_millis(self.rng.u64(0..6000)))
+        } else {
+            fault.clone()
         };
         self.say(|| format!("fault {fault:?} {on:?}"));
         let mut world = self.rig.emulator.world();

@@ -1,6 +1,6 @@
 //! Primaries that RDS does not run: clusters of their own, which the function only probes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -124,8 +124,7 @@ pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> 
     if scene.fault() == &Fault::LostRows {
         b1.sql("DELETE FROM entries").await?;
     }
-    let there: HashSet<_> = b1.rows().await?.into_iter().collect();
-    outcome.lost = lost(&scene.record, |client, n| there.contains(&(client.to_owned(), n)));
+    outcome.lost = lost(&scene.record, b1.rows().await?);
     let at_kill = outcome.lost.iter().filter(|(_, _, at)| *at > both - 0.5).count();
     outcome.figure(
         "rows lost",
@@ -196,8 +195,7 @@ pub(super) async fn galera(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     if scene.fault() == &Fault::LostRows {
         b1.query("DELETE FROM app.entries").await?;
     }
-    let there: HashSet<_> = b1.rows().await?.into_iter().collect();
-    outcome.lost = lost(&scene.record, |client, n| there.contains(&(client.to_owned(), n)));
+    outcome.lost = lost(&scene.record, b1.rows().await?);
     outcome.figure("rows lost", outcome.lost.len().to_string());
     outcome.check(
         "no row is lost: B replicates from a survivor",
