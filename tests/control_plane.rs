@@ -26,6 +26,16 @@ async fn without_the_control_plane_the_metric_alone_asks_and_nothing_is_promoted
     }
 }
 
+/// The metric moves traffic without a claim, so it speaks only where the switch was tried once more.
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_that_is_back_once_the_outage_is_confirmed_moves_traffic_by_the_switch() {
+    let mut w = world_with("storage-full");
+    w.faults.times(3, "GetHealthCheck", Fault::Server(503));
+    let rig = Rig::new(w, &[]);
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert_eq!(last_metric(&rig, "RouteToSecondary"), Some(0.0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_metric_asks_for_nothing_where_nothing_is_known_or_nothing_is_safe() {
     type Make = fn(&mut emulator::World);
