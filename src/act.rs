@@ -13,7 +13,8 @@
 //! 6. A tick's announcement may land on top of an operator's. So an order looks at its claim once more, two seconds
 //!    after its change.
 //! 7. A request to RDS is announced in a tag, too, and counts as sent for five minutes. The one that wrote the tag
-//!    last sends it. Only RDS's definite refusal of a promotion removes the tag.
+//!    last sends it. The tag goes only where RDS certainly took nothing: it refused the promotion, or it throttled the
+//!    request for so long that it is decided anew.
 
 use std::error::Error;
 use std::future::Future;

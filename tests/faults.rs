@@ -132,9 +132,7 @@ const FENCE: &[Row] = &[(
     "StopDBInstance",
     &[
         ("slow", "fence-primary fence-primary"),
-        // Not sent for as long as its evidence is fresh: it counts as sent for five minutes, and comes after them.
-        ("throttle", "replica-promoted"),
-        ("denied error", "FenceRefused!"),
+        ("throttle denied error", "FenceRefused!"),
         ("any", "FenceUnconfirmed!"),
     ],
 )];

@@ -340,3 +340,15 @@ async fn until_rds_shows_the_stop_each_report_says_that_the_old_primary_may_take
     let report = tick_stays(&rig, "replica-promoted").await;
     assert!(!report.message.contains(AWAITED), "{}", report.message);
 }
+
+/// Each second counts in which the old primary takes writes: what was not sent must not count as sent.
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_is_throttled_for_long_is_sent_in_the_same_invocation_or_told_as_refused() {
+    let rig = back(&[]).await;
+    rig.emulator.world().faults.times(60, "StopDBInstance", Fault::Throttle);
+    tick_does(&rig, "fence", "fence-primary", &[FencePrimary]).await;
+    let rig = back(&[]).await;
+    rig.emulator.world().faults.standing("StopDBInstance", Fault::Throttle);
+    let failure = rig.invoke_within(json!({"action": "tick"}), seconds(60)).await.unwrap_err();
+    assert_eq!(failure.kind.name(), "FenceRefused", "{failure}");
+}

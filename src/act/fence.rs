@@ -43,7 +43,10 @@ impl Actor<'_> {
                     Err(refused(primary, &old, &why))
                 }
             },
-            WriteOutcome::HeldUp(_) => Ok(Outcome::HeldUp),
+            WriteOutcome::HeldUp(_) => {
+                self.take_back(Tag::Fenced, &sent).await;
+                Ok(Outcome::HeldUp)
+            }
             WriteOutcome::Refused(why) => Err(refused(primary, &old, &why)),
         }
     }

@@ -3,7 +3,7 @@
 use super::{Actor, Outcome, WriteOutcome, rds_once};
 use crate::error::{Failure, Kind};
 use crate::memory::{By, Memory, Move, Sent, Tag};
-use crate::model::{Evidence, HealthCheck, InstanceRef, Observation, ReadFailure, Reading};
+use crate::model::{HealthCheck, InstanceRef, Observation, ReadFailure, Reading};
 use crate::observe::memory_of;
 use crate::status::Status;
 
@@ -46,7 +46,7 @@ impl Actor<'_> {
             .perhaps_made()),
             WriteOutcome::Conflict(why) => self.after_conflict(replica, &sent, &why).await,
             WriteOutcome::HeldUp(_) => {
-                self.take_back(&sent).await;
+                self.take_back(Tag::Promoted, &sent).await;
                 Ok(Outcome::HeldUp)
             }
             WriteOutcome::Refused(why) => Err(self.refused(replica, &sent, &why).await),
@@ -109,7 +109,7 @@ impl Actor<'_> {
         match self.observer.instance(replica).await {
             Reading::Known(instance) if instance.source.is_none() => {
                 // On its own already, and not through this request: the tag must not say so.
-                self.take_back(sent).await;
+                self.take_back(Tag::Promoted, sent).await;
                 Ok(Outcome::Superseded)
             }
             // Perhaps a promotion that another invocation sent is under way, which does not show at once: to forget it
@@ -131,19 +131,10 @@ impl Actor<'_> {
 
     /// A definite refusal: the tag goes, as nothing was sent.
     async fn refused(&self, replica: &InstanceRef, sent: &Sent, why: &ReadFailure) -> Failure {
-        let removed = self.take_back(sent).await;
+        let removed = self.take_back(Tag::Promoted, sent).await;
         let note =
             if removed { "" } else { "; the tag failover:promoted stays, and is void in five minutes" };
         Failure::new(Kind::PromotionRefused, format!("RDS refused to promote {replica}: {why}{note}"))
-    }
-
-    /// Removes the announcement of a promotion that was certainly not made, where it is still this invocation's.
-    async fn take_back(&self, sent: &Sent) -> bool {
-        let ours = match self.observer.read_memory().await {
-            Evidence::Read(memory) => memory.promoted.as_ref() == Some(sent),
-            Evidence::NotRead | Evidence::Unreadable(_) => false,
-        };
-        ours && self.write(&[(Tag::Promoted, None)]).await.is_ok()
     }
 
     async fn send_promotion(&self, replica: &InstanceRef) -> WriteOutcome {

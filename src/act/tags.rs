@@ -9,8 +9,8 @@ use super::{Actor, route53_once};
 use crate::aws::{Patience, answered, patiently};
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
-use crate::memory::Tag;
-use crate::model::{Cause, ReadFailure};
+use crate::memory::{Sent, Tag};
+use crate::model::{Cause, Evidence, ReadFailure};
 
 /// An announcement that was held up for longer is looked at anew before it is sent.
 const HELD_UP: Duration = Duration::from_secs(1);
@@ -60,6 +60,16 @@ impl Actor<'_> {
     pub(super) async fn write_once(&self, tags: &[(Tag, Option<String>)]) -> Result<(), ReadFailure> {
         let request = self.request(tags).customize().config_override(route53_once());
         answered(self.clock.within(request.send()).await).map(|_| ())
+    }
+
+    /// Removes the announcement of a request that RDS certainly did not take, where it is still this invocation's.
+    pub(super) async fn take_back(&self, tag: Tag, sent: &Sent) -> bool {
+        let ours = match self.observer.read_memory().await {
+            Evidence::Read(memory) if tag == Tag::Fenced => memory.fenced.as_ref() == Some(sent),
+            Evidence::Read(memory) => memory.promoted.as_ref() == Some(sent),
+            Evidence::NotRead | Evidence::Unreadable(_) => false,
+        };
+        ours && self.write(&[(tag, None)]).await.is_ok()
     }
 
     fn request(
