@@ -222,6 +222,17 @@ fn the_metric_moves_nothing_on_probes_alone_and_nothing_without_a_second_witness
     let nothing_answers = || Scene::steady().set(&failover).probed(0).but(region_is_down);
     assert_eq!(code(nothing_answers()), "health-check-unreadable");
     assert_eq!(code(nothing_answers().secondary(1)), "control-plane-down");
+    let beside = |replica| {
+        let settings =
+            [PROBES, ("ON_PRIMARY_UNREACHABLE", "failover"), ("FAILOVER_DB_INSTANCE_IDENTIFIER", replica)];
+        Scene::steady().set(&settings).probed(0).but(region_is_down)
+    };
+    assert_eq!(
+        code(beside("orders-replica")),
+        "health-check-unreadable",
+        "the same region answers after all"
+    );
+    assert_eq!(code(beside("arn:aws:rds:eu-west-1:123456789012:db:orders-replica")), "control-plane-down");
 }
 
 #[test]
