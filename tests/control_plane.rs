@@ -91,6 +91,21 @@ async fn the_metric_moves_nothing_during_a_pause_or_a_cooldown_that_was_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_return_whose_cooldown_is_over_does_not_hold_the_metric() {
+    let mut w = world_with("failed");
+    w.faults.standing("GetHealthCheck", Fault::Server(503));
+    let at = origin() - jiff::SignedDuration::from_mins(11);
+    w.console_set_tag(
+        CHECK,
+        "failover:returned",
+        &format!("version=1 by=auto at={at} reason=primary-recovered"),
+    );
+    let rig = Rig::new(w, &[]);
+    tick_fails(&rig, "ControlPlaneDown").await;
+    assert_eq!(last_metric(&rig, "RouteToSecondary"), Some(1.0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_and_an_observer_never_move_traffic_by_the_metric() {
     let mut w = world_with("failed");
     w.faults.standing("GetHealthCheck", Fault::Server(503));
