@@ -17,7 +17,6 @@
 //!    request for so long that it is decided anew.
 
 use std::error::Error;
-use std::future::Future;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
