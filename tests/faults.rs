@@ -147,9 +147,17 @@ fn variables<'a>(topic: &'a str, promote: &'a str) -> [(&'a str, &'a str); 3] {
     [("NOTIFICATION_TOPIC_ARN", topic), ("HOSTED_ZONE_ID", ZONE), ("PROMOTE_REPLICA", promote)]
 }
 
-/// With a deadline that lets no standing fault be waited for long.
-async fn tick(rig: &Rig) -> Result<Report, Failure> {
-    rig.invoke_within(json!({"action": "tick"}), seconds(120)).await
+/// A tick meets the fault and ends as the table says; then the fault is over, and ticks come for so many minutes.
+async fn meets(rig: &Rig, table: &[Row], call: &str, (name, fault): (&str, &Fault), minutes: u32) {
+    rig.emulator.world().faults.standing(on(call), fault.clone());
+    // A deadline that lets no standing fault be waited for long.
+    let result = rig.invoke_within(json!({"action": "tick"}), seconds(120)).await;
+    assert_eq!(outcome(&result), expected(table, call, name), "{call} × {name}");
+    rig.emulator.world().faults.clear();
+    for _ in 0..minutes {
+        rig.wait(seconds(60)).await;
+        rig.tick().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,14 +168,7 @@ async fn every_fault_of_every_call_in_an_outage_has_a_stated_outcome_and_heals()
             let rig = Rig::new(world(), &variables(&topic, "true"));
             rig.wait(seconds(120)).await;
             set_status(&rig, PRIMARY, "failed");
-            rig.emulator.world().faults.standing(on(call), fault.clone());
-            let result = tick(&rig).await;
-            assert_eq!(outcome(&result), expected(OUTAGE, call, name), "{call} × {name}");
-            rig.emulator.world().faults.clear();
-            for _ in 0..12 {
-                rig.wait(seconds(60)).await;
-                rig.tick().await.unwrap();
-            }
+            meets(&rig, OUTAGE, call, (name, fault), 12).await;
             assert_eq!(state(&rig), FORCED, "{call} × {name}");
             assert!(rig.emulator.world().instance(REPLICA).unwrap().source.is_none(), "{call} × {name}");
             set_status(&rig, PRIMARY, "available");
@@ -184,14 +185,7 @@ async fn every_fault_of_every_call_in_a_recovery_has_a_stated_outcome_and_heals(
         for (name, fault) in Fault::NAMED {
             let rig = failed_over("storage-full", &variables(&topic, "false")).await;
             set_status(&rig, PRIMARY, "available");
-            rig.emulator.world().faults.standing(on(call), fault.clone());
-            let result = tick(&rig).await;
-            assert_eq!(outcome(&result), expected(RECOVERY, call, name), "{call} × {name}");
-            rig.emulator.world().faults.clear();
-            for _ in 0..2 {
-                rig.wait(seconds(60)).await;
-                rig.tick().await.unwrap();
-            }
+            meets(&rig, RECOVERY, call, (name, fault), 2).await;
             assert_eq!(state(&rig), NORMAL, "{call} × {name}");
             assert!(tag(&rig, "returned").is_some());
         }
@@ -206,14 +200,7 @@ async fn every_fault_of_the_stop_has_a_stated_outcome_and_heals() {
             let rig =
                 promoted(&[("NOTIFICATION_TOPIC_ARN", topic.as_str()), ("FENCE_PRIMARY", "stop")]).await;
             set_status(&rig, PRIMARY, "available");
-            rig.emulator.world().faults.standing(on(call), fault.clone());
-            let result = tick(&rig).await;
-            assert_eq!(outcome(&result), expected(FENCE, call, name), "{call} × {name}");
-            rig.emulator.world().faults.clear();
-            for _ in 0..7 {
-                rig.wait(seconds(60)).await;
-                rig.tick().await.unwrap();
-            }
+            meets(&rig, FENCE, call, (name, fault), 7).await;
             let status = rig.emulator.world().instance(PRIMARY).unwrap().status.clone();
             assert_eq!((status.as_str(), state(&rig)), ("stopped", FORCED), "{call} × {name}");
         }
