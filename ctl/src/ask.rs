@@ -16,7 +16,7 @@ pub fn consent(command: &Command, status: &Value) -> String {
     }
 }
 
-/// What happens, and what stands in the way, as far as `status` tells.
+/// What the command changes and what refuses it, as far as `status` tells.
 pub fn expectations(command: &Command, status: &Value) -> String {
     let mut out = "\nIf you send this:\n".to_owned();
     for consequence in consequences(command, status) {
@@ -46,8 +46,8 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
     let mut all = Vec::new();
     if let Command::Failover(Failover { force, promote, allow_data_loss, .. }) = command {
         all.push(format!(
-                "DNS answers with the secondary record ({replica}). Clients follow as their DNS caches expire. Open connections stay where they are."
-            ));
+            "DNS answers with the secondary record ({replica}). Clients follow as their DNS caches expire. Open connections stay where they are."
+        ));
         all.push("Traffic does not return by itself: that takes `ctl failback`.".to_owned());
         if *promote {
             let lag = status["replica"]["lag_seconds"].as_f64();
@@ -55,11 +55,11 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
             let writes =
                 if available { ", and whatever clients still write over open connections" } else { "" };
             all.push(format!(
-                    "IRREVERSIBLE: {replica} is promoted and leaves {primary} for good. What it has not received is lost: at least its lag ({lag}){writes}."
-                ));
+                "IRREVERSIBLE: {replica} is promoted and leaves {primary} for good. What it has not received is lost: at least its lag ({lag}){writes}."
+            ));
             all.push(format!(
-                    "{primary} is stale from then on. Keep writers away from it, and rebuild a replica (docs/runbook.md)."
-                ));
+                "{primary} is stale from then on. Keep writers away from it, and rebuild a replica (docs/runbook.md)."
+            ));
             all.push("RDS accepts a promotion in seconds and takes minutes to complete it.".to_owned());
         } else {
             all.push(format!("Nothing is promoted: while {replica} is a read replica, writes fail."));
@@ -83,8 +83,8 @@ fn consequences(command: &Command, status: &Value) -> Vec<String> {
         all.push("No automatic failover follows for the length of COOLDOWN.".to_owned());
         if *force {
             all.push(format!(
-                    "--force: it happens even if {primary} is unhealthy or stale. If another instance was promoted, what was written there since is not on {primary}."
-                ));
+                "--force: it happens even if {primary} is unhealthy or stale. If another instance was promoted, what was written there since is not on {primary}."
+            ));
         }
     }
     all

@@ -135,7 +135,7 @@ async fn a_failover_and_a_failback_with_yes_are_sent_once_and_move_traffic() {
     let again = function.run("failover", &["--reason", "disk full", "--yes"]).await;
     assert_eq!(again.exit, 0, "what is so already is as ordered: {}", again.out);
     function.rig.emulator.world().set_status(PRIMARY, "available");
-    let back = function.run("failback", &["--reason", "mended", "--yes"]).await;
+    let back = function.run("failback", &["--reason", "repaired", "--yes"]).await;
     assert_eq!((back.exit, flags(&function)), (0, (false, false)), "{}", back.out);
 }
 
