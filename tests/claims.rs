@@ -213,3 +213,43 @@ async fn a_tick_whose_failover_another_invocation_made_promotes_nothing() {
     assert!(report.message.contains("another invocation does it"), "{}", report.message);
     assert_eq!((report.actions.as_slice(), count(&rig, "PromoteReadReplica")), (&[][..], 0));
 }
+
+/// The tick hears nothing of its update, and a request has just made the same change.
+fn answer_lost_beside_a_request(tags: Option<Fault>) -> Rig {
+    let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+    let at = rig.time.now();
+    rig.emulator.world().faults.once("UpdateHealthCheck", Fault::Reset);
+    rig.emulator.world().on_next("UpdateHealthCheck", move |w| {
+        w.console_set_flags(CHECK, true, true);
+        if let Some(fault) = tags {
+            w.faults.standing("ListTagsForResource", fault);
+        }
+        // As late as an order restores its claim.
+        w.after(seconds(5), move |w| {
+            let claim = format!("version=2 by=operator at={at} id=ab12 reason=planned work");
+            w.console_set_tag(CHECK, "failover:routed", &claim);
+        });
+    });
+    rig
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_whose_answer_is_lost_leaves_a_requests_failover_to_the_request() {
+    let rig = answer_lost_beside_a_request(None);
+    let report = rig.tick().await.unwrap();
+    assert!(report.message.contains("another invocation does it"), "{}", report.message);
+    assert_eq!((report.actions.as_slice(), count(&rig, "PromoteReadReplica")), (&[][..], 0));
+    assert!(tag(&rig, "routed").unwrap().starts_with("version=2 by=operator"));
+    tick_stays(&rig, "forced-by-operator").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_that_cannot_tell_whose_change_it_was_says_so_and_promotes_nothing() {
+    let rig = answer_lost_beside_a_request(Some(Fault::Denied));
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "RouteUnconfirmed");
+    assert!(failure.to_string().contains("whether by this invocation is unknown"), "{failure}");
+    rig.emulator.world().faults.clear();
+    tick_stays(&rig, "forced-by-operator").await;
+    assert_eq!(count(&rig, "PromoteReadReplica"), 0);
+}

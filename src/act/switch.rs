@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// After its change an order waits this long before it looks at its claim: a tick's announcement that was under way
 /// has landed by then.
 pub const CLAIM_SETTLES: Duration = Duration::from_secs(2);
+/// A tick that cannot tell whether a change is its own waits this long: an order that found the tick's announcement on
+/// its claim has looked at it anew and restored it by then.
+const ORDERS_SETTLE: Duration = CLAIM_SETTLES.saturating_mul(3);
 
 /// A confirmation that is held up looks at the tag so often: another incident takes longer.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -85,7 +88,7 @@ impl Actor<'_> {
         if !self.announce(&[(to.tag(), Some(announced.to_string()))]).await? {
             return Ok(Outcome::HeldUp);
         }
-        match self.update(to, check.version, version).await? {
+        match self.update(to, check.version, &announced).await? {
             Updated::Ours => {
                 self.confirm_change(to, memory, announced).await.map(|switch| Outcome::Made(Box::new(switch)))
             }
@@ -96,7 +99,7 @@ impl Actor<'_> {
     }
 
     /// Sends the update until it is known what became of it.
-    async fn update(&self, to: Direction, from: i64, version: i64) -> Result<Updated, Failure> {
+    async fn update(&self, to: Direction, from: i64, announced: &Move) -> Result<Updated, Failure> {
         let begun = self.clock.elapsed();
         for attempt in 1.. {
             let (lost, certain) = match self.set_flags(to.state(), from).await {
@@ -114,8 +117,9 @@ impl Actor<'_> {
             // Where an earlier answer was lost, a conflict may be with our own update.
             let ours = attempt > 1 || !certain;
             match self.observer.health_check().await {
-                Reading::Known(now) if now.version == version && now.state == to.state() => {
-                    return Ok(if ours { Updated::Ours } else { Updated::Others });
+                Reading::Known(now) if now.version == announced.version && now.state == to.state() => {
+                    let others = !ours || self.was_requested(to.tag(), announced).await?;
+                    return Ok(if others { Updated::Others } else { Updated::Ours });
                 }
                 Reading::Known(now) if now.version == from => {
                     if attempt == ATTEMPTS || self.clock.elapsed() - begun > SENT_AGAIN_WITHIN {
@@ -139,6 +143,32 @@ impl Actor<'_> {
             }
         }
         Ok(Updated::Superseded)
+    }
+
+    /// Whether an order made the change that a tick may have made, as its answer was lost: a tick does not take an
+    /// order's failover for its own, nor promote behind it.
+    async fn was_requested(&self, tag: Tag, announced: &Move) -> Result<bool, Failure> {
+        if announced.by == By::Operator {
+            return Ok(false);
+        }
+        if self.clock.allows(ORDERS_SETTLE + reserve::CONFIRMING) {
+            tokio::time::sleep(ORDERS_SETTLE).await;
+        }
+        let present = self.announced(tag).await.map_err(|why| {
+            Failure::new(
+                Kind::RouteUnconfirmed,
+                format!("the health check was updated, but whether by this invocation is unknown: {why}"),
+            )
+            .due_to(&why)
+            .perhaps_made()
+        })?;
+        Ok(present.is_some_and(|present| present.version == announced.version && present.by == By::Operator))
+    }
+
+    /// What the tag says now; `None` too where it does not read as a claim.
+    async fn announced(&self, tag: Tag) -> Result<Option<Move>, ReadFailure> {
+        let tags = self.observer.read_tags().await?;
+        Ok(tags.get(tag.key()).and_then(|value| value.parse().ok()))
     }
 
     /// Reads the change back, and confirms its announcement.
@@ -206,8 +236,7 @@ impl Actor<'_> {
 
     /// Whether the tag claims a later version, or is confirmed already.
     async fn is_superseded(&self, tag: Tag, made: &Move) -> Result<bool, ReadFailure> {
-        let tags = self.observer.read_tags().await?;
-        let present = tags.get(tag.key()).and_then(|value| value.parse::<Move>().ok());
+        let present = self.announced(tag).await?;
         Ok(present.is_some_and(|present| present.version > made.version || present == made.confirmed()))
     }
 
@@ -218,8 +247,7 @@ impl Actor<'_> {
             return;
         }
         tokio::time::sleep(CLAIM_SETTLES).await;
-        let Ok(tags) = self.observer.read_tags().await else { return };
-        let present = tags.get(tag.key()).and_then(|value| value.parse::<Move>().ok());
+        let Ok(present) = self.announced(tag).await else { return };
         let lost = present.is_none_or(|present| {
             present.version < ours.version
                 || (present.version == ours.version && (present.by != ours.by || present.until.is_some()))
