@@ -13,8 +13,8 @@
 //! 6. A tick's announcement may land on top of an operator's. So an order looks at its claim once more, two seconds
 //!    after its change.
 //! 7. A request to RDS is announced in a tag, too, and counts as sent for five minutes. The one that wrote the tag
-//!    last sends it. The tag goes only where RDS certainly took nothing: it refused the promotion, or it throttled the
-//!    request for so long that it is decided anew.
+//!    last sends it. The tag goes only where RDS certainly took nothing: it was not sent, as what it rests on could not
+//!    be read once more; RDS refused the promotion; or RDS throttled the request for so long that it is decided anew.
 
 use std::error::Error;
 use std::sync::atomic::AtomicU32;
@@ -26,7 +26,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
 
-use crate::aws::{Aws, GIVE_UP, failure_of, out_of_time, patiently, was_refused};
+use crate::aws::{Aws, GIVE_UP, Patience, failure_of, out_of_time, was_refused};
 use crate::clock::{Clock, reserve};
 use crate::memory::{Memory, Move, Tag};
 use crate::model::{Cause, HealthCheck, ReadFailure, after};
@@ -38,7 +38,7 @@ mod promotion;
 mod switch;
 mod tags;
 
-pub use switch::{CLAIM_SETTLES, Direction};
+pub use switch::Direction;
 
 /// A decided write that is throttled for so long is not sent on old evidence: it is decided anew.
 const FRESH: Duration = Duration::from_secs(5);
@@ -89,12 +89,13 @@ pub struct Actor<'a> {
 }
 
 impl<'a> Actor<'a> {
-    /// An actor that looks through `observer`.
+    /// An actor that looks through `observer`. What it looks at belongs to a change, and leaves less time after it than
+    /// what precedes one.
     pub fn new(aws: &'a Aws, pair: &'a Pair, observer: Observer<'a>, clock: Clock) -> Self {
         Self {
             aws,
             pair,
-            observer,
+            observer: observer.keeping(reserve::CONFIRMING),
             clock,
             id: format!("{:016x}", fastrand::u64(..)),
             lost: AtomicU32::new(0),
@@ -107,19 +108,31 @@ impl<'a> Actor<'a> {
         after(self.clock.now(), jitter)
     }
 
-    /// Sends a decided change, again only where it was throttled. The request itself must not be retried: one whose
-    /// answer was lost may have been carried out, and a second attempt would hide that.
+    /// Sends a decided change, again only where a refusal says that it was throttled. The request itself must not be
+    /// retried: one whose answer was lost, or is a server's error, may have been carried out, and a second attempt would
+    /// hide that.
     async fn change<T, E, F>(
         &self,
-        send: impl FnMut() -> F,
+        mut send: impl FnMut() -> F,
         is_conflict: impl FnOnce(&E) -> bool,
     ) -> WriteOutcome
     where
         E: ProvideErrorMetadata + Error + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let fresh = self.clock.at_most(FRESH + reserve::CONFIRMING);
-        WriteOutcome::of(patiently(&fresh, reserve::CONFIRMING, send).await, &self.clock, is_conflict)
+        // Where too little time is left to decide anew, what there is goes into the change.
+        let may_decide_anew = self.clock.allows(FRESH + FRESH + reserve::ANNOUNCING);
+        let clock =
+            if may_decide_anew { self.clock.at_most(FRESH + reserve::CONFIRMING) } else { self.clock };
+        let mut patience = Patience::default();
+        loop {
+            let answer = clock.within(send()).await;
+            let throttled = matches!(&answer, Some(Err(error))
+                if was_refused(error) && failure_of(error).cause == Cause::Throttled);
+            if !throttled || !patience.wait(&clock, reserve::CONFIRMING).await {
+                return WriteOutcome::of(answer, &self.clock, is_conflict);
+            }
+        }
     }
 }
 

@@ -49,7 +49,7 @@ macro_rules! variables {
 
 variables! {
     PRIMARY_DB_INSTANCE_IDENTIFIER = "required, or `PRIMARY_NAME`", "identifier or ARN of a DB instance", "The primary. An ARN also sets the region";
-    PRIMARY_NAME = "none", "1 to 63 letters, digits, `-`, `_` and `.`", "Instead of it: a name for a primary outside RDS (Patroni, Galera, anything), judged by `HEALTH_ENDPOINTS` alone";
+    PRIMARY_NAME = "none", "1 to 63 letters, digits, `-`, `_` and `.`", "Instead of an identifier: a name for a primary outside RDS (Patroni, Galera, anything), judged by `HEALTH_ENDPOINTS` alone";
     ROUTE53_HEALTH_CHECK_ID = "required", "the id of a Route 53 health check", "The health check on the primary's failover record";
     FAILOVER_DB_INSTANCE_IDENTIFIER = "none", "identifier or ARN of a DB instance", "The read replica that the secondary record points to";
     PROMOTE_REPLICA = "false", "`true` or `false`", "Promote the replica after traffic was moved";

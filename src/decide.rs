@@ -165,6 +165,11 @@ impl Effect {
         matches!(self, Self::Stay { .. } | Self::Fail)
     }
 
+    /// Whether something is changed.
+    pub fn changes(self) -> bool {
+        matches!(self, Self::Change(_))
+    }
+
     /// The word in the response's `decision`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -204,7 +209,7 @@ pub fn decide(case: &Case<'_>) -> Decision {
     for rule in rules() {
         match rule.applies_to(case) {
             Ok(false) => {}
-            Ok(true) if matches!(rule.effect, Effect::Change(_)) && !case.seen.switch_is_fresh => {
+            Ok(true) if rule.effect.changes() && !case.seen.switch_is_fresh => {
                 return Decision::Read(Need::Switch);
             }
             Ok(true) => return Decision::Apply(rule),

@@ -18,7 +18,7 @@ pub fn message(rule: &Rule, case: &Case<'_>, reason: Option<&str>) -> String {
     if let Some(overridden) = explain::overridden(case) {
         message = format!("{message}; overridden by `force`: {overridden}");
     }
-    if let Some(hint) = explain::force_would_help(case).filter(|_| rule.effect.refuses()) {
+    if let Some(hint) = explain::force_would_help(case).filter(|_| !rule.effect.changes()) {
         message = format!("{message}; {hint}");
     }
     cut(&message, MOST)

@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use rds_route53_failover::config::Config;
-//! use rds_route53_failover::decide::{Case, Decision, Order, Streak, decide};
+//! use rds_route53_failover::decide::{Case, Code, Decision, Order, Streak, decide};
 //! use rds_route53_failover::diagnosis::Diagnosis;
 //! use rds_route53_failover::memory::Memory;
 //! use rds_route53_failover::model::{CheckState, Evidence, HealthCheck, Instance, Observation, Reading};
@@ -40,7 +40,10 @@
 //! let streak = Streak::new(&Diagnosis::of(&seen, &config.pair), now);
 //! let case = Case::new(&seen, streak, Order::Tick, &config.pair, now);
 //! match decide(&case) {
-//!     Decision::Apply(rule) => assert_eq!(rule.code.as_str(), "primary-unhealthy"),
+//!     Decision::Apply(rule) => {
+//!         println!("{}: {}", rule.code, rule.message);
+//!         assert_eq!(rule.code, Code::PrimaryUnhealthy);
+//!     }
 //!     Decision::Read(need) => panic!("{need:?} is needed"),
 //! }
 //! ```

@@ -78,7 +78,7 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
         && !account.reads_only
     {
         let refused =
-            rule.effect == Effect::REFUSE || (rule.effect.refuses() && explain::is_refused_order(case));
+            rule.effect == Effect::REFUSE || (!rule.effect.changes() && explain::is_refused_order(case));
         if refused {
             notes.push(Note {
                 what: "no change was made".to_owned(),

@@ -1,6 +1,7 @@
 //! One look at the world: everything a decision may need, read at the same time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_rds::types::SourceType;
 use aws_sdk_route53::types::TagResourceType;
@@ -58,12 +59,20 @@ pub struct Observer<'a> {
     pair: &'a Pair,
     probers: &'a Probers,
     clock: Clock,
+    /// The time before the deadline that a throttled read leaves.
+    reserve: Duration,
 }
 
 impl<'a> Observer<'a> {
-    /// An observer of this pair.
+    /// An observer of this pair, who leaves the time for a change.
     pub fn new(aws: &'a Aws, pair: &'a Pair, probers: &'a Probers, clock: Clock) -> Self {
-        Self { aws, pair, probers, clock }
+        Self { aws, pair, probers, clock, reserve: reserve::ANNOUNCING }
+    }
+
+    /// The same, who leaves only so much time before the deadline.
+    #[must_use]
+    pub fn keeping(self, reserve: Duration) -> Self {
+        Self { reserve, ..self }
     }
 
     /// Reads the primary, the replica, the probes and the health check.
@@ -131,7 +140,7 @@ impl<'a> Observer<'a> {
         }
         now.probes = probes.flatten();
         if matches!(Diagnosis::of(&now, self.pair).health(), Health::Healthy | Health::Hold)
-            && now.primary != Some(Reading::Missing)
+            && (now.primary != Some(Reading::Missing) || !due)
         {
             return now;
         }
@@ -169,7 +178,7 @@ impl<'a> Observer<'a> {
     pub async fn instance(&self, id: &InstanceRef) -> Reading<Instance> {
         let request =
             self.aws.rds(id.region.as_deref()).describe_db_instances().db_instance_identifier(&id.identifier);
-        match patiently(&self.clock, reserve::ANNOUNCING, || request.clone().send()).await {
+        match patiently(&self.clock, self.reserve, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer
                 .db_instances()
@@ -202,7 +211,7 @@ impl<'a> Observer<'a> {
     /// `GetHealthCheck` of any check.
     pub async fn health_check_by_id(&self, id: &str) -> Reading<HealthCheck> {
         let request = self.aws.route53().get_health_check().health_check_id(id);
-        match patiently(&self.clock, reserve::ANNOUNCING, || request.clone().send()).await {
+        match patiently(&self.clock, self.reserve, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer.health_check().and_then(health_check).map_or_else(
                 || Reading::Unknown(nonsense("the answer holds no health check")),
@@ -235,7 +244,7 @@ impl<'a> Observer<'a> {
             .list_tags_for_resource()
             .resource_type(TagResourceType::Healthcheck)
             .resource_id(id);
-        let answer = ask(&self.clock, || request.clone().send()).await?;
+        let answer = ask(&self.clock, self.reserve, || request.clone().send()).await?;
         // The SDK makes an empty set of one that is absent; a real one names the resource.
         let set = answer
             .resource_tag_set()
@@ -263,7 +272,7 @@ impl<'a> Observer<'a> {
             .source_identifier(&primary.identifier)
             .event_categories(category)
             .duration(minutes);
-        match ask(&self.clock, || request.clone().send()).await {
+        match ask(&self.clock, self.reserve, || request.clone().send()).await {
             Err(why) => Evidence::Unreadable(why),
             Ok(answer) => {
                 // The filter is the service's to apply; another event must not count where it was not applied.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::account::{Account, Last, Made, Step};
 use crate::act::Actor;
 use crate::clock::Clock;
@@ -19,7 +21,7 @@ use crate::report::Report;
 
 /// Lambda retries a failed asynchronous order within some minutes: a pause that ends so close to one in force,
 /// for the same reason, is the same pause.
-const SAME_PAUSE_SECONDS: i64 = 300;
+const REPEATED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// Reads all and reports what a tick would do, and every row that was considered.
 ///
@@ -95,9 +97,7 @@ pub async fn pause(
     account: &mut Account,
 ) -> Result<Report, Failure> {
     let until = duration.map(|duration| after(clock.now(), duration));
-    let pause = Pause { until, reason };
-    let verdict = format!("Automatic change is paused until {} ({})", pause.until_words(), pause.reason);
-    set_pause(context, Some(pause), verdict, clock, account).await
+    set_pause(context, Some(Pause { until, reason }), clock, account).await
 }
 
 /// Resumes automatic change.
@@ -105,13 +105,12 @@ pub async fn pause(
 /// # Errors
 /// The health check could not be read, or its tag not be removed.
 pub async fn resume(context: &Context, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
-    set_pause(context, None, "Automatic change is resumed".to_owned(), clock, account).await
+    set_pause(context, None, clock, account).await
 }
 
 async fn set_pause(
     context: &Context,
     pause: Option<Pause>,
-    verdict: String,
     clock: &Clock,
     account: &mut Account,
 ) -> Result<Report, Failure> {
@@ -121,18 +120,29 @@ async fn set_pause(
         Some(_) => (Change::Pause, "paused", Next::run("When the work is done:", Command::RESUME)),
         None => (Change::Resume, "resumed", Next::words("Nothing.")),
     };
+    let actor = Actor::new(&context.aws, &context.config.pair, observer, *clock);
+    if context.config.mode == Mode::Act {
+        actor.confirm_what_was_made(&mut seen).await;
+    }
     let is_so = seen.memory.read().is_some_and(|memory| match (&memory.pause, &pause) {
         (None, None) => true,
-        (Some(present), Some(wanted)) => same(present, wanted) && present.in_force(clock.now()),
+        (Some(present), Some(wanted)) => same(present, wanted, clock.now()) && present.in_force(clock.now()),
         (Some(_), None) | (None, Some(_)) => false,
     });
+    let in_force =
+        if is_so { seen.memory.read().and_then(|memory| memory.pause.as_ref()) } else { pause.as_ref() };
+    let verdict = match in_force {
+        Some(pause) => {
+            format!("Automatic change is paused until {} ({})", pause.until_words(), pause.reason)
+        }
+        None => "Automatic change is resumed".to_owned(),
+    };
     let mut made = false;
     let verdict = if is_so {
-        format!("{verdict}, as it was before")
+        format!("{verdict}: it was so already")
     } else if context.config.mode == Mode::Observe {
         format!("MODE=observe: nothing was changed; otherwise: {verdict}")
     } else {
-        let actor = Actor::new(&context.aws, &context.config.pair, observer, *clock);
         actor.set_pause(pause.as_ref().map(Pause::to_string)).await?;
         made = true;
         if let Evidence::Read(memory) = &mut seen.memory {
@@ -196,12 +206,17 @@ fn require_check(context: &Context, seen: &Observation) -> Result<(), Failure> {
     ))
 }
 
-fn same(present: &Pause, wanted: &Pause) -> bool {
+/// Whether the pause in force is what is wanted. A repeated request ends a little later; one that was renewed or
+/// shortened on purpose ends at another time, for as long as it was asked for.
+fn same(present: &Pause, wanted: &Pause, now: Timestamp) -> bool {
     // What is wanted is compared as the tag would hold it.
     let words = |pause: &Pause| Pause { until: None, ..pause.clone() }.to_string();
     let close = match (present.until, wanted.until) {
         (None, None) => true,
-        (Some(present), Some(wanted)) => wanted.duration_since(present).as_secs().abs() < SAME_PAUSE_SECONDS,
+        (Some(present), Some(wanted)) => {
+            let apart = wanted.duration_since(present).abs();
+            apart < REPEATED_WITHIN.min(wanted.duration_since(now) / 2)
+        }
         (Some(_), None) | (None, Some(_)) => false,
     };
     close && words(present) == words(wanted)

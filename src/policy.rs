@@ -38,6 +38,16 @@ impl Pair {
             Primary::Probed { .. } => None,
         }
     }
+
+    /// Whether the old primary is stopped after a promotion. Not where both instances have one name, in two regions: once
+    /// the two are swapped, the tags could not tell the old primary from the promoted replica.
+    pub fn fences(&self) -> bool {
+        let one_name = self
+            .rds_primary()
+            .zip(self.replica.as_ref())
+            .is_some_and(|(primary, replica)| primary.identifier.eq_ignore_ascii_case(&replica.identifier));
+        self.policy.fence && !one_name
+    }
 }
 
 /// What is watched.

@@ -77,12 +77,14 @@ impl Prober {
 async fn ask_for(uri: &http::Uri, stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<bool> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     let mut connection = pin!(connection);
-    let request = http::Request::get(uri.path_and_query().map_or("/", |path| path.as_str()))
-        .header(HOST, uri.authority()?.as_str())
-        .header(USER_AGENT, env!("CARGO_PKG_NAME"))
-        .header(CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .ok()?;
+    // As words, not as parsed: those lack the `/` of an address whose query follows its host.
+    let request =
+        http::Request::get(uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string))
+            .header(HOST, uri.authority()?.as_str())
+            .header(USER_AGENT, env!("CARGO_PKG_NAME"))
+            .header(CONNECTION, "close")
+            .body(Empty::<Bytes>::new())
+            .ok()?;
     let mut answer = pin!(sender.send_request(request));
     let answer = tokio::select! {
         answer = &mut answer => answer,

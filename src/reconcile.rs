@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::account::{Account, Last, Made, Step};
-use crate::act::{Actor, CLAIM_SETTLES, Direction, Outcome, Switch};
+use crate::act::{Actor, Direction, Outcome, Switch};
 use crate::clock::{Clock, reserve};
 use crate::config::Mode;
 use crate::context::Context;
-use crate::decide::{After, Case, Decision, Effect, Order, Rule, Streak, decide, explain};
+use crate::decide::{After, Case, Code, Decision, Effect, Order, Rule, Streak, decide, explain};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Failure, Kind};
 use crate::facts;
-use crate::memory::{By, Move, Tag};
-use crate::model::{Change, Evidence, Need, Observation, Reading};
+use crate::memory::{Move, Tag};
+use crate::model::{Change, CheckState, Evidence, Need, Observation, Reading};
 use crate::observe::Observer;
 use crate::status::Health;
 
@@ -30,9 +30,6 @@ const WATCH_UNTIL: Duration = Duration::from_secs(55);
 
 /// RDS takes a dozen requests a second of a whole account and region: so often a watch asks it, at most.
 const RDS_PERIOD: Duration = Duration::from_secs(5);
-
-/// Whoever finds the announcement of another invocation's failover looks again so much later, before it counts.
-const CLAIM_SETTLED: Duration = CLAIM_SETTLES.saturating_add(Duration::from_secs(1));
 
 enum Proposal {
     Change(&'static Rule, Change),
@@ -120,6 +117,10 @@ impl<'a> Reconciler<'a> {
     }
 
     async fn reconcile(&mut self) -> Result<(), Failure> {
+        // Flags that are set are claimed, whatever is decided: a primary that can't be seen is no reason to wait.
+        if self.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy) {
+            self.read(Need::Memory).await;
+        }
         let mut races = 0;
         loop {
             let (rule, change) = match self.propose().await {
@@ -309,30 +310,8 @@ impl<'a> Reconciler<'a> {
 
     async fn read(&mut self, need: Need) {
         self.observer.read(need, &mut self.seen).await;
-        if self.context.config.mode == Mode::Observe || !matches!(need, Need::Memory | Need::Switch) {
-            return;
-        }
-        // A tick's announcement may have landed on an operator's claim, which that request restores by then.
-        let perhaps_an_operators =
-            self.unconfirmed().is_some_and(|(tag, made)| tag == Tag::Routed && made.by == By::Auto);
-        if perhaps_an_operators && self.clock.allows(CLAIM_SETTLED + reserve::ANNOUNCING) {
-            tokio::time::sleep(CLAIM_SETTLED).await;
-            self.observer.read(Need::Switch, &mut self.seen).await;
-        }
-        self.confirm_what_was_made().await;
-    }
-
-    /// The announcement of a change that is seen made.
-    fn unconfirmed(&self) -> Option<(Tag, &Move)> {
-        self.seen.check.known()?.unconfirmed(self.seen.memory.read()?, self.clock.now())
-    }
-
-    /// Confirms the announcement of a change that is seen made: the invocation that made it may have died. A note, no
-    /// change; so it is written while paused, too.
-    async fn confirm_what_was_made(&mut self) {
-        let Some((tag, made)) = self.unconfirmed() else { return };
-        if let Err(why) = self.actor.confirm(tag, made).await {
-            tracing::warn!(%why, "an announcement could not be confirmed; the next tick tries again");
+        if self.context.config.mode == Mode::Act && matches!(need, Need::Memory | Need::Switch) {
+            self.actor.confirm_what_was_made(&mut self.seen).await;
         }
     }
 
@@ -367,7 +346,7 @@ impl<'a> Reconciler<'a> {
     fn remember(&mut self, rule: &'static Rule, why: Option<&str>) {
         let mut message = facts::message(rule, &self.case(), self.reason);
         if let Some(why) = why {
-            message = format!("{message}; {why}: the next tick starts anew");
+            message = format!("{message}; {why}: the next tick starts again");
         }
         self.account.last = Some(Last {
             seen: self.seen.clone(),
@@ -381,7 +360,12 @@ impl<'a> Reconciler<'a> {
 
     fn settle(&mut self, rule: &'static Rule, why: Option<&str>) -> Result<(), Failure> {
         self.remember(rule, why);
+        let unreadable = self.seen.check.known().is_none();
         match (rule.effect, &self.account.last) {
+            // Without the switch there is nothing to wait for, however little is confirmed.
+            (Effect::Observe(_), Some(last)) if unreadable => {
+                Err(Failure::new(Kind::Rule(Code::HealthCheckUnreadable), last.message.clone()))
+            }
             (Effect::Fail, Some(last)) => Err(Failure::new(Kind::Rule(rule.code), last.message.clone())),
             (Effect::Fail | Effect::Stay { .. } | Effect::Observe(_) | Effect::Change(_), _) => Ok(()),
         }

@@ -219,3 +219,26 @@ async fn an_update_that_is_throttled_for_five_seconds_is_decided_anew_at_once() 
     assert_eq!(report.reason, "primary-healthy");
     assert!((rig.time.now() - begun).as_secs() < 28, "twenty to confirm the outage, five to wait");
 }
+
+/// There is no time to decide anew, so all of it goes into the change.
+#[tokio::test(start_paused = true)]
+async fn close_to_its_deadline_an_invocation_repeats_a_throttled_change_for_as_long_as_that_allows() {
+    let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+    rig.emulator.world().faults.standing("UpdateHealthCheck", Fault::Throttle);
+    rig.emulator.world().on_next("UpdateHealthCheck", |w| w.after(seconds(6), |w| w.faults.clear()));
+    let report = rig.invoke_within(json!({"action": "tick"}), seconds(10)).await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
+    assert_eq!(count(&rig, "ChangeTagsForResource"), 2, "announced and confirmed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_read_back_through_a_throttle_though_little_time_is_left() {
+    let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+    rig.emulator
+        .world()
+        .on_next("UpdateHealthCheck", |w| w.faults.times(3, "GetHealthCheck", Fault::Throttle));
+    rig.emulator.world().on_next("UpdateHealthCheck", |_| {});
+    let report = rig.invoke_within(json!({"action": "tick"}), seconds(4)).await;
+    let report = report.unwrap();
+    assert_eq!((report.actions, report.health_check.version), (vec![RouteToSecondary], Some(2)));
+}

@@ -253,3 +253,28 @@ async fn a_tick_that_cannot_tell_whose_change_it_was_says_so_and_promotes_nothin
     tick_stays(&rig, "forced-by-operator").await;
     assert_eq!(count(&rig, "PromoteReadReplica"), 0);
 }
+
+/// The primary is no part of whose flags they are.
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_confirmed_though_the_primary_is_unknown() {
+    let rig = unconfirmed(&[]).await;
+    rig.emulator.world().faults.standing("DescribeDBInstances", Fault::Denied);
+    assert_eq!(rig.tick().await.unwrap_err().kind.name(), "PrimaryUnknown");
+    assert!(is_confirmed(&rig));
+    rig.emulator.world().faults.clear();
+    rig.wait(seconds(3600)).await;
+    set_status(&rig, PRIMARY, "available");
+    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_for_a_pause_or_its_end_confirms_a_claim_too() {
+    for action in ["pause", "resume"] {
+        let rig = unconfirmed(&[]).await;
+        rig.invoke(json!({"action": action, "reason": "look at it first"})).await.unwrap();
+        assert!(is_confirmed(&rig), "{action}");
+        let rig = unconfirmed(&[]).await.redeployed(&[("MODE", "observe")]);
+        rig.invoke(json!({"action": action, "reason": "look at it first"})).await.unwrap();
+        assert!(!is_confirmed(&rig), "{action}");
+    }
+}

@@ -194,3 +194,25 @@ async fn a_promotion_is_not_sent_where_its_last_look_fails() {
         assert_eq!(count(&rig, "PromoteReadReplica"), 0, "{operation}");
     }
 }
+
+/// Nor may a 5xx that names a throttle be repeated: the change may have been made.
+#[tokio::test(start_paused = true)]
+async fn a_server_error_that_names_a_throttle_is_no_refusal_and_nothing_is_sent_twice() {
+    for (status, code) in [(500, "Throttling"), (503, "SlowDown"), (503, "RequestLimitExceeded")] {
+        let fault = Fault::AppliedThenError { status, code: code.into(), message: "slow down".into() };
+        let rig = Rig::new(world_with("failed"), &[PROMOTE]);
+        rig.emulator.world().faults.once("UpdateHealthCheck", fault.clone());
+        rig.emulator.world().faults.once("PromoteReadReplica", fault.clone());
+        let failure = rig.tick().await.unwrap_err();
+        assert_eq!(failure.kind.name(), "PromotionUnconfirmed", "{code}: {failure}");
+        assert_eq!(failure.done, [RouteToSecondary]);
+        assert_eq!((count(&rig, "UpdateHealthCheck"), count(&rig, "PromoteReadReplica")), (1, 1), "{code}");
+
+        rig.wait(seconds(600)).await;
+        let rig = rig.redeployed(&[PROMOTE, ("FENCE_PRIMARY", "stop")]);
+        set_status(&rig, PRIMARY, "available");
+        rig.emulator.world().faults.once("StopDBInstance", fault);
+        assert_eq!(rig.tick().await.unwrap_err().kind.name(), "FenceUnconfirmed", "{code}");
+        assert_eq!(count(&rig, "StopDBInstance"), 1, "{code}");
+    }
+}

@@ -4,10 +4,10 @@
 mod common;
 
 use common::*;
-use emulator::{On, World};
+use emulator::{Fault, On, World};
 use jiff::{SignedDuration, Timestamp};
 use proof::rig::{CHECK, PRIMARY, REPLICA, Rig};
-use rds_route53_failover::model::Change::FencePrimary;
+use rds_route53_failover::model::Change::{FencePrimary, PromoteReplica};
 
 const FENCE: (&str, &str) = ("FENCE_PRIMARY", "stop");
 
@@ -137,4 +137,23 @@ async fn a_stop_that_rds_refuses_as_the_primary_stops_already_is_no_failure() {
     let report = rig.tick().await.unwrap();
     assert_eq!((report.reason, report.actions.as_slice()), ("fence-primary", &[][..]), "{}", report.message);
     assert!(report.message.contains("another invocation does it"), "{}", report.message);
+}
+
+/// Nothing was sent, so nobody waits for it.
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_looked_at_again_is_sent_by_the_next_tick_and_not_five_minutes_later() {
+    let rig = failed_over("failed", &[PROMOTE]).await;
+    at_the_last_look(&rig, |w| w.faults.standing("GetHealthCheck", Fault::Denied));
+    assert_eq!(rig.tick().await.unwrap_err().kind.name(), "TagWriteFailed");
+    assert_eq!((count(&rig, "PromoteReadReplica"), tag(&rig, "promoted")), (0, None));
+    rig.emulator.world().faults.clear();
+    tick_does(&rig, "promote", "replica-fit-to-promote", &[PromoteReplica]).await;
+
+    let rig = promoted(&[FENCE]).await;
+    set_status(&rig, PRIMARY, "available");
+    at_the_last_look(&rig, |w| w.faults.standing("GetHealthCheck", Fault::Denied));
+    assert_eq!(rig.tick().await.unwrap_err().kind.name(), "FenceUnconfirmed");
+    assert_eq!((count(&rig, "StopDBInstance"), tag(&rig, "fenced")), (0, None));
+    rig.emulator.world().faults.clear();
+    tick_does(&rig, "fence", "fence-primary", &[FencePrimary]).await;
 }

@@ -384,3 +384,12 @@ async fn a_pause_that_could_not_be_written_is_told_to_the_person_though_a_tick_h
     rig.invoke(json!({"action": "pause", "reason": "work"})).await.unwrap_err();
     assert_eq!(told(&rig).len(), before + 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_its_deadline_left_unconfirmed_is_told_and_says_that_force_would_help() {
+    let rig = notified(world_with("failed"), &[]);
+    let report = rig.invoke_within(failover(json!({})), seconds(10)).await.unwrap();
+    assert_eq!((report.reason, report.actions.as_slice()), ("unconfirmed", &[][..]));
+    assert!(report.message.contains("`force`"), "{}", report.message);
+    assert_eq!(subjects(&rig), ["no change was made (unconfirmed)"]);
+}

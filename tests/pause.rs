@@ -107,3 +107,20 @@ async fn a_pause_that_arrives_with_the_announcement_still_stops_the_promotion() 
     assert_eq!(count(&rig, "PromoteReadReplica"), 0);
     tick_stays(&rig, "paused").await;
 }
+
+/// Whoever is told an end that is not in force is surprised in the middle of the work.
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_renewed_or_shortened_is_written_and_one_that_stands_names_its_own_end() {
+    let order = |length| json!({"action": "pause", "reason": "index rebuild", "for": length});
+    let rig = Rig::new(world(), &[]);
+    obeyed(&rig, order("5m"), "paused", &[Pause]).await;
+    rig.wait(seconds(120)).await;
+    let message = obeyed(&rig, order("5m"), "paused", &[]).await;
+    assert!(message.contains("paused until 2026-01-31T12:05:00"), "{message}");
+    rig.wait(seconds(120)).await;
+    let message = obeyed(&rig, order("5m"), "paused", &[Pause]).await;
+    assert!(message.contains("paused until 2026-01-31T12:09:00"), "{message}");
+    obeyed(&rig, order("10m"), "paused", &[Pause]).await;
+    obeyed(&rig, order("6m"), "paused", &[Pause]).await;
+    assert!(tag(&rig, "pause").unwrap().starts_with("until=2026-01-31T12:10:00"));
+}

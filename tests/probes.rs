@@ -53,10 +53,12 @@ async fn an_answer_is_a_connection_or_a_status_from_200_to_299() {
         ("404 Not Found", false),
         ("503 Busy", false),
     ] {
-        let endpoint = format!("http://{}/primary", alive(status).await);
-        let rig = probed("failed", &endpoint, &[("CONFIRMATIONS", "1")]).await;
-        let report = rig.tick().await.unwrap();
-        assert_eq!(report.reason == "primary-on-hold", serves, "{status}: {}", report.message);
+        for path in ["/primary", "", "/?check=1", "?check=1"] {
+            let endpoint = format!("http://{}{path}", alive(status).await);
+            let rig = probed("failed", &endpoint, &[("CONFIRMATIONS", "1")]).await;
+            let report = rig.tick().await.unwrap();
+            assert_eq!(report.reason == "primary-on-hold", serves, "{endpoint} {status}: {}", report.message);
+        }
     }
 }
 

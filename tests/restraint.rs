@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use emulator::On;
+use emulator::{Fault, On};
 use proof::rig::{CHECK, PRIMARY, REGION, Rig};
 use rds_route53_failover::model::Change::{RouteToPrimary, RouteToSecondary};
 use serde_json::json;
@@ -91,4 +91,13 @@ async fn a_primary_whose_health_changes_within_an_invocation_is_left_to_the_next
     let report = rig.tick().await.unwrap();
     assert!(report.message.contains("health changed within this invocation"), "{}", report.message);
     assert_eq!((report.actions.as_slice(), writes(&rig)), (&[][..], before));
+}
+
+/// However little is confirmed: without the switch nothing can come of it, and a success would hide that.
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_check_fails_the_invocation_though_its_deadline_leaves_no_time_to_confirm() {
+    let rig = Rig::new(world_with("failed"), &[]);
+    rig.emulator.world().faults.standing("GetHealthCheck", Fault::Server(503));
+    let failure = rig.invoke_within(json!({"action": "tick"}), seconds(12)).await.unwrap_err();
+    assert_eq!(failure.kind.name(), "HealthCheckUnreadable", "{failure}");
 }

@@ -196,3 +196,17 @@ async fn the_metric_goes_back_only_after_looks_that_were_really_made() {
     assert!(calls(&rig, PRIMARY).len() < 20);
     assert_eq!(last_metric(&rig, "RouteToSecondary"), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_over_a_primary_that_is_not_found_asks_rds_every_five_seconds_only() {
+    let listening = Listening::start();
+    let mut w = world();
+    w.instance_mut(REPLICA).unwrap().source = None;
+    w.console_delete(PRIMARY);
+    let rig = Rig::new(w, &[WATCH, ("HEALTH_ENDPOINTS", &listening.endpoint)]);
+    rig.tick().await.unwrap();
+    let rds =
+        rig.emulator.world().calls().iter().filter(|call| call.operation.starts_with("Describe")).count();
+    // Primary, replica and events, twelve times at most.
+    assert!(rds <= 36, "{rds} calls of RDS");
+}

@@ -115,7 +115,7 @@ fn refusals(command: &Command, status: &Value) -> Vec<String> {
         let available = status["primary"]["status"] == "available";
         expect(
             check["state"] == "normal" && !force && health.is_string() && health != "unhealthy",
-            "The primary is not unhealthy. To fail over all the same, pass --force.",
+            "The primary is not unhealthy. To fail over anyway, pass --force.",
         );
         expect(
             applies("replica-not-fit") && !force,
@@ -131,7 +131,7 @@ fn refusals(command: &Command, status: &Value) -> Vec<String> {
         );
         expect(
             *promote && !allow_data_loss && role.is_some() && status["replica"]["lag_seconds"].is_null(),
-            "The replica's lag is unknown. To promote all the same, pass --allow-data-loss.",
+            "The replica's lag is unknown. To promote anyway, pass --allow-data-loss.",
         );
         expect(*promote && status.is_object() && role.is_none(), "No replica is configured to promote.");
         expect(*promote && role == Some("promoted"), "The replica is promoted already.");

@@ -213,7 +213,8 @@ fn rules(out: &mut String, report: &Value) {
             Some(applies) => applies,
             None => "?",
         };
-        row(out, applies, &format!("{}: {}", text(&rule["code"]), text(&rule["when"])));
+        let (code, when) = (text(&rule["code"]), text(&rule["when"]));
+        row(out, applies, &if when.is_empty() { code } else { format!("{code}: {when}") });
     }
 }
 

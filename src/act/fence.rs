@@ -21,9 +21,13 @@ impl Actor<'_> {
         if !self.announce(&[(Tag::Fenced, Some(sent.to_string()))]).await? {
             return Ok(Outcome::HeldUp);
         }
-        let (memory, old) = match self.look_before_fence(primary, replica, check, &sent).await? {
-            Some(found) if found.0.pause == remembered.pause => found,
-            Some(_) | None => return Ok(Outcome::Superseded),
+        let (memory, old) = match self.look_before_fence(primary, replica, check, &sent).await {
+            Ok(Some(found)) if found.0.pause == remembered.pause => found,
+            Ok(Some(_) | None) => return Ok(Outcome::Superseded),
+            Err(failure) => {
+                self.take_back(Tag::Fenced, &sent).await;
+                return Err(failure);
+            }
         };
         if memory.fenced.as_ref() != Some(&sent) {
             // Another invocation announced the same after us: it sends it.

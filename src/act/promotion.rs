@@ -30,10 +30,15 @@ impl Actor<'_> {
         if !self.announce(&announcements).await? {
             return Ok(Outcome::HeldUp);
         }
-        let memory = match self.last_look(check, memory, &sent, by).await? {
-            LastLook::Clear(memory) => *memory,
-            LastLook::Disturbed => return Ok(Outcome::Superseded),
-            LastLook::SentByAnother => return Ok(Outcome::MadeByAnother),
+        let memory = match self.last_look(check, memory, &sent, by).await {
+            Ok(LastLook::Clear(memory)) => *memory,
+            Ok(LastLook::Disturbed) => return Ok(Outcome::Superseded),
+            Ok(LastLook::SentByAnother) => return Ok(Outcome::MadeByAnother),
+            Err(failure) => {
+                // Nothing was sent, so the next tick need not wait for it.
+                self.take_back(Tag::Promoted, &sent).await;
+                return Err(failure);
+            }
         };
         match self.send_promotion(replica).await {
             WriteOutcome::Accepted => Ok(Outcome::made(check, memory)),

@@ -9,7 +9,7 @@ use crate::aws::Patience;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{ANNOUNCED_FOR, By, Memory, Move, Tag};
-use crate::model::{Cause, Change, CheckState, Observation, ReadFailure, Reading};
+use crate::model::{Cause, Change, CheckState, Need, Observation, ReadFailure, Reading};
 
 /// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
 const ATTEMPTS: u32 = 3;
@@ -20,7 +20,9 @@ const SENT_AGAIN_WITHIN: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(200);
 /// After its change an order waits this long before it looks at its claim: a tick's announcement that was under way
 /// has landed by then.
-pub const CLAIM_SETTLES: Duration = Duration::from_secs(2);
+const CLAIM_SETTLES: Duration = Duration::from_secs(2);
+/// Whoever finds the announcement of another invocation's failover looks again so much later, before it counts.
+const CLAIM_SETTLED: Duration = CLAIM_SETTLES.saturating_add(Duration::from_secs(1));
 /// A tick that cannot tell whether a change is its own waits this long: an order that found the tick's announcement on
 /// its claim has looked at it anew and restored it by then.
 const ORDERS_SETTLE: Duration = CLAIM_SETTLES.saturating_mul(3);
@@ -179,8 +181,8 @@ impl Actor<'_> {
         announced: Move,
     ) -> Result<Switch, Failure> {
         let confirmed = announced.confirmed();
-        let (read_back, kept) =
-            tokio::join!(self.observer.health_check(), self.confirm(to.tag(), &confirmed));
+        let observer = self.observer.keeping(reserve::REPORTING);
+        let (read_back, kept) = tokio::join!(observer.health_check(), self.confirm(to.tag(), &confirmed));
         let note = kept.err().map_or_else(String::new, |why| {
             format!("its announcement could not be confirmed ({why}): a tick within 15 minutes does that")
         });
@@ -234,6 +236,27 @@ impl Actor<'_> {
         }
     }
 
+    /// Confirms the announcement of a change that is seen made: the invocation that made it may have died. A note, no
+    /// change; so it is written while paused, too.
+    pub async fn confirm_what_was_made(&self, seen: &mut Observation) {
+        // A tick's announcement may have landed on an operator's claim, which that request restores by then.
+        let perhaps_an_operators =
+            self.unconfirmed(seen).is_some_and(|(tag, made)| tag == Tag::Routed && made.by == By::Auto);
+        if perhaps_an_operators && self.clock.allows(CLAIM_SETTLED + reserve::ANNOUNCING) {
+            tokio::time::sleep(CLAIM_SETTLED).await;
+            self.observer.read(Need::Switch, seen).await;
+        }
+        let Some((tag, made)) = self.unconfirmed(seen) else { return };
+        if let Err(why) = self.confirm(tag, made).await {
+            tracing::warn!(%why, "an announcement could not be confirmed; the next tick tries again");
+        }
+    }
+
+    /// The announcement of a change that is seen made.
+    fn unconfirmed<'s>(&self, seen: &'s Observation) -> Option<(Tag, &'s Move)> {
+        seen.check.known()?.unconfirmed(seen.memory.read()?, self.clock.now())
+    }
+
     /// Whether the tag claims a later version, or is confirmed already.
     async fn is_superseded(&self, tag: Tag, made: &Move) -> Result<bool, ReadFailure> {
         let present = self.announced(tag).await?;
@@ -253,7 +276,7 @@ impl Actor<'_> {
                 || (present.version == ours.version && (present.by != ours.by || present.until.is_some()))
         });
         if lost && let Err(why) = self.confirm(tag, ours).await {
-            tracing::error!(%why, "the order's claim was lost to another announcement and could not be restored");
+            tracing::error!(%why, "another announcement replaced this request's claim, which could not be restored");
         }
     }
 

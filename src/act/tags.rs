@@ -64,12 +64,25 @@ impl Actor<'_> {
 
     /// Removes the announcement of a request that RDS certainly did not take, where it is still this invocation's.
     pub(super) async fn take_back(&self, tag: Tag, sent: &Sent) -> bool {
-        let ours = match self.observer.read_memory().await {
-            Evidence::Read(memory) if tag == Tag::Fenced => memory.fenced.as_ref() == Some(sent),
-            Evidence::Read(memory) => memory.promoted.as_ref() == Some(sent),
-            Evidence::NotRead | Evidence::Unreadable(_) => false,
-        };
-        ours && self.write(&[(tag, None)]).await.is_ok()
+        let mut patience = Patience::default();
+        loop {
+            let ours = match self.observer.read_memory().await {
+                Evidence::Read(memory) if tag == Tag::Fenced => memory.fenced.as_ref() == Some(sent),
+                Evidence::Read(memory) => memory.promoted.as_ref() == Some(sent),
+                Evidence::NotRead | Evidence::Unreadable(_) => false,
+            };
+            if !ours {
+                return false;
+            }
+            match self.write_once(&[(tag, None)]).await {
+                Ok(()) => return true,
+                // Looked at anew before each attempt: another invocation may have announced the same meanwhile.
+                Err(why)
+                    if why.cause == Cause::Throttled
+                        && patience.wait(&self.clock, reserve::REPORTING).await => {}
+                Err(_) => return false,
+            }
+        }
     }
 
     fn request(

@@ -78,16 +78,16 @@ where
     }
 }
 
-/// Asks for evidence, and says why there is none.
+/// Asks for evidence, and says why there is none. A throttled call is repeated while the deadline leaves `reserve`.
 ///
 /// # Errors
 /// Why the call was not answered, or was refused.
-pub async fn ask<T, E, F>(clock: &Clock, send: impl FnMut() -> F) -> Result<T, ReadFailure>
+pub async fn ask<T, E, F>(clock: &Clock, reserve: Duration, send: impl FnMut() -> F) -> Result<T, ReadFailure>
 where
     E: ProvideErrorMetadata + Error + 'static,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
-    answered(patiently(clock, reserve::ANNOUNCING, send).await)
+    answered(patiently(clock, reserve, send).await)
 }
 
 /// An answer that may have come too late, without the SDK's own error.

@@ -37,7 +37,7 @@ pub(super) fn contradictions(
             if let Some(value) = text(name).filter(|value| !value.eq_ignore_ascii_case(idle)) {
                 let value = shown(&value);
                 faults.push(format!(
-                    "{name} holds `{value}` beside {PRIMARY_NAME}, which names a primary outside RDS: unset one of them"
+                    "{name} holds `{value}` together with {PRIMARY_NAME}, which names a primary outside RDS: unset one of them"
                 ));
             }
         }
@@ -121,6 +121,9 @@ pub(super) fn warnings(pair: &Pair, promote_on_is_set: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(both) = endpoints.iter().find(|one| secondary_endpoints.contains(one)) {
         warnings.push(format!("{HEALTH_ENDPOINTS} and {SECONDARY_ENDPOINTS} both hold `{both}`: one outage silences both sides, and no traffic moves"));
+    }
+    if policy.fence && !pair.fences() {
+        warnings.push(format!("{FENCE_PRIMARY} is `stop`, and both instances have one name: nothing is stopped, as the tags could not tell them apart; rename one, or set {FENCE_PRIMARY} to `off`"));
     }
     if promote_on_is_set
         && policy.promote_on.contains(&Symptom::Unreachable)

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Case, Code, Decision, Order, Section, decide};
+use super::{Case, Code, Decision, Gap, Order, Rule, Section, decide};
 use crate::model::CheckState;
 
 /// A row that was considered, and whether it applies.
@@ -33,28 +33,38 @@ fn code<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_str(code.as_str())
 }
 
-/// Every row that the state of the check leaves open, in order. The first that applies decides.
+/// Every row that the state of the check leaves open, in order; before the first that needs evidence which could not be
+/// read, the row for that. The first that applies decides.
 pub fn considered(case: &Case<'_>) -> Vec<Considered> {
     let forced = case.state(CheckState::ForcedUnhealthy);
     let normal = case.state(CheckState::Normal);
-    Section::ALL
-        .iter()
-        .filter(|section| match section {
-            Section::Evidence => true,
-            Section::OnPrimary => normal,
-            Section::OnSecondary | Section::Promotion | Section::Failback => forced,
-        })
-        .flat_map(|section| section.rules())
-        .map(|rule| Considered {
-            code: rule.code,
-            when: rule.when,
-            applies: match rule.applies_to(case) {
-                Ok(true) => Applies::Yes,
-                Ok(false) => Applies::No,
-                Err(_) => Applies::NotRead,
-            },
-        })
-        .collect()
+    let sections = Section::ALL.iter().filter(|section| match section {
+        Section::Evidence => true,
+        Section::OnPrimary => normal,
+        Section::OnSecondary | Section::Promotion | Section::Failback => forced,
+    });
+    let mut rows: Vec<Considered> = Vec::new();
+    for rule in sections.flat_map(|section| section.rules()) {
+        let applies = match rule.applies_to(case) {
+            Ok(true) => Applies::Yes,
+            Ok(false) => Applies::No,
+            Err(Gap::Unread(_)) => Applies::NotRead,
+            Err(Gap::Unreadable(code)) => {
+                if rows.iter().all(|row| row.code != code) {
+                    rows.push(Considered::of(Rule::of_unreadable(code), Applies::Yes));
+                }
+                Applies::NotRead
+            }
+        };
+        rows.push(Considered::of(rule, applies));
+    }
+    rows
+}
+
+impl Considered {
+    fn of(rule: &Rule, applies: Applies) -> Self {
+        Self { code: rule.code, when: rule.when, applies }
+    }
 }
 
 /// The code of the rule that `force` overrides here, if it overrides one.

@@ -126,6 +126,8 @@ pub enum Sees {
     Only(Health),
     /// Anything else.
     Not(Health),
+    /// Healthy as often as `FAILBACK_CONFIRMATIONS` wants.
+    ConfirmedHealthy,
     /// Healthy as often as `FAILBACK_CONFIRMATIONS` wants, or anything with `force`.
     ConfirmedHealthyOrForce,
     /// Unhealthy as often as `CONFIRMATIONS` wants.
@@ -147,6 +149,8 @@ impl Command {
     pub const FAILOVER: Self = Self(r#"{"action":"failover","reason":"WHY"}"#);
     /// Traffic to the secondary, over the guards.
     pub const FORCED_FAILOVER: Self = Self(r#"{"action":"failover","reason":"WHY","force":true}"#);
+    /// A promotion.
+    pub const PROMOTION: Self = Self(r#"{"action":"failover","reason":"WHY","promote":true}"#);
     /// A promotion over the guard of data loss.
     pub const LOSSY_PROMOTION: Self =
         Self(r#"{"action":"failover","reason":"WHY","promote":true,"allow_data_loss":true}"#);
@@ -170,7 +174,7 @@ pub struct Next {
 
 impl Next {
     /// Nothing but waiting.
-    pub const NOTHING: Self = Self::words("Nothing: the next tick continues from what it finds.");
+    pub const NOTHING: Self = Self::words("Nothing: the next tick checks again.");
 
     /// Something that no request to the function does.
     pub const fn words(words: &'static str) -> Self {
@@ -248,6 +252,7 @@ impl Rule {
 
     fn sees(&self, case: &Case<'_>) -> bool {
         let policy = &case.pair.policy;
+        let healthy = || case.health() == Health::Healthy && case.confirmed(policy.failback_confirmations);
         let unhealthy = || case.health() == Health::Unhealthy && case.confirmed(policy.confirmations);
         match self.sees {
             Sees::Any => true,
@@ -255,10 +260,8 @@ impl Rule {
             Sees::Not(health) => case.health() != health,
             Sees::ConfirmedUnhealthy => unhealthy(),
             Sees::ConfirmedUnhealthyOrForce => case.order.force() || unhealthy(),
-            Sees::ConfirmedHealthyOrForce => {
-                case.order.force()
-                    || (case.health() == Health::Healthy && case.confirmed(policy.failback_confirmations))
-            }
+            Sees::ConfirmedHealthy => healthy(),
+            Sees::ConfirmedHealthyOrForce => case.order.force() || healthy(),
         }
     }
 

@@ -65,7 +65,7 @@ impl Observer<'_> {
             .statistics(Statistic::Average)
             .statistics(Statistic::Maximum)
             .statistics(Statistic::Minimum);
-        let answer = ask(&self.clock, || request.clone().send()).await?;
+        let answer = ask(&self.clock, self.reserve, || request.clone().send()).await?;
         Ok(answer.datapoints.unwrap_or_default())
     }
 }

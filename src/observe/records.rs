@@ -96,7 +96,7 @@ impl Observer<'_> {
                     .set_start_record_type(kind)
                     .set_start_record_identifier(identifier);
             }
-            let page = ask(&self.clock, || request.clone().send()).await?;
+            let page = ask(&self.clock, self.reserve, || request.clone().send()).await?;
             // Route 53 always says how many it lists at most; without that, no record is no news of the records.
             if page.max_items == 0 && page.resource_record_sets.is_empty() {
                 return Err(nonsense("Route 53's answer is no page of records"));

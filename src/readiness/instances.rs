@@ -28,7 +28,7 @@ pub(super) fn examine(findings: &mut Findings, pair: &Pair, seen: &Observation, 
         (Primary::Rds(_), _, _) => findings.add(
             "replica-configured",
             Level::Warn,
-            "no replica is configured: nobody looks whether the secondary can serve, and nothing can be promoted",
+            "no replica is configured: nothing checks whether the secondary can serve, and nothing can be promoted",
             "set FAILOVER_DB_INSTANCE_IDENTIFIER to the replica that the secondary record points to",
         ),
         (Primary::Probed { .. }, _, _) => {}

@@ -271,6 +271,11 @@ fn a_setting_without_effect_is_a_warning_and_no_fault() {
     let both = [("HEALTH_ENDPOINTS", "tcp://a.example:1"), ("SECONDARY_ENDPOINTS", "tcp://a.example:1")];
     let [warning] = &warnings(&both)[..] else { panic!() };
     assert!(warning.contains("SECONDARY_ENDPOINTS both hold `tcp://a.example:1`"), "{warning}");
+    let far = ("FAILOVER_DB_INSTANCE_IDENTIFIER", "arn:aws:rds:eu-west-1:123456789012:db:orders-primary");
+    let [warning] = &warnings(&[far, ("PROMOTE_REPLICA", "true"), ("FENCE_PRIMARY", "stop")])[..] else {
+        panic!()
+    };
+    assert!(warning.contains("both instances have one name: nothing is stopped"), "{warning}");
 }
 
 #[test]

@@ -124,6 +124,10 @@ fn status_answers_every_row_of_the_section_with_yes_no_or_not_read() {
 
     let unread = rows(&Scene::with("failed").but(|s| s.seen.memory = Evidence::NotRead));
     assert!(unread.iter().any(|row| row.code == Code::Paused && row.applies == Applies::NotRead));
+    let denied = Scene::with("failed").but(|s| s.seen.memory = Evidence::Unreadable(failure(Cause::Denied)));
+    assert_eq!(denied.code(), "memory-unreadable");
+    let decides = rows(&denied).into_iter().find(|row| row.applies == Applies::Yes).unwrap();
+    assert_eq!(decides.code, Code::MemoryUnreadable, "what decides stands before what was not read");
     let foreign = rows(&Scene::steady().but(|s| s.check().state = CheckState::Foreign));
     assert_eq!(foreign.len(), Section::Evidence.rules().len());
 }

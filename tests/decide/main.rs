@@ -178,6 +178,16 @@ fn the_old_primary_is_stopped_once_the_promotion_is_complete_and_never_twice_at_
     assert_eq!(auto().order(FAILBACK).code(), "replica-not-following");
 }
 
+/// The tags name an instance and no region: after a swap they would take the promoted one for the old primary.
+#[test]
+fn of_two_instances_with_one_name_none_is_stopped() {
+    let far = format!("arn:aws:rds:eu-west-1:123456789012:db:{PRIMARY}");
+    let one_name = [PROMOTE, FENCE, ("FAILOVER_DB_INSTANCE_IDENTIFIER", far.as_str())];
+    let promoted = |s: &mut Scene| s.memory().promoted = Some(request(PRIMARY, ago(60)));
+    let scene = Scene::moved(By::Auto, "available").set(&one_name).split().but(promoted);
+    assert_eq!(scene.code(), "old-primary-available");
+}
+
 #[test]
 fn a_missing_primary_moves_traffic_only_where_something_shows_that_it_was_there() {
     let missing = |s: &mut Scene| s.seen.primary = Some(Reading::Missing);

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use rds_route53_failover::decide::explain::{Applies, considered};
 use rds_route53_failover::decide::{Code, Effect, Order};
 use rds_route53_failover::memory::{ANNOUNCED_FOR, By, Memory, Move, Pause, Sent};
 use rds_route53_failover::model::{
@@ -236,6 +237,11 @@ proptest! {
         prop_assert!(read.len() <= 5);
         prop_assert_ne!(rule.code, Code::NoRuleApplies);
         prop_assert_eq!(scene.code(), rule.code.as_str(), "the same question has the same answer");
+        // Without the switch the tags are not read.
+        if scene.seen.check.known().is_some() {
+            let listed = considered(&scene.case()).into_iter().find(|row| row.applies == Applies::Yes);
+            prop_assert_eq!(listed.map(|row| row.code), Some(rule.code), "the first that `status` lists decides");
+        }
         let seen = Observation { switch_is_fresh: true, ..scene.seen.clone() };
         let (pair, order) = (&scene.pair, scene.order);
         let (streak, diagnosis) = (&scene.streak(), &scene.diagnosis());

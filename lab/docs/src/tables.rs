@@ -2,7 +2,7 @@
 
 use rds_route53_failover::config::{VARIABLES, Variable};
 use rds_route53_failover::decide::{
-    After, Asked, Check, Effect, Force, Next, Rule, Section, Sees, UNREADABLE, rules,
+    After, Asked, Check, Code, Effect, Force, Next, Rule, Section, Sees, UNREADABLE, rules,
 };
 use rds_route53_failover::model::Change;
 use rds_route53_failover::status::Health;
@@ -43,7 +43,10 @@ fn sections() -> String {
         "Not part of the list: one of these applies where a row needs evidence that was asked for and could not be read.",
         UNREADABLE,
     );
-    sections.chain([unreadable]).map(|(title, about, rows)| part(title, about, rows)).collect()
+    let parts = sections.chain([unreadable]).map(|(title, about, rows)| part(title, about, rows));
+    let last = Rule::of(Code::NoRuleApplies);
+    let nothing = format!("\nWhere no row applies, nothing is changed:\n\n{}", words(last));
+    parts.chain([nothing]).collect()
 }
 
 fn about(section: Section) -> &'static str {
@@ -75,9 +78,12 @@ fn part(title: &str, about: &str, rows: &[Rule]) -> String {
         ]
     };
     let head = ["code", "check", "asked by", "sees", "when", "effect", "force"];
-    let words = |rule: &Rule| format!("- `{}`: {}. *Next:* {}\n", rule.code, rule.message, next(rule.next));
     let words: String = rows.iter().map(words).collect();
     format!("\n## {title}\n\n{about}\n\n{}\n{words}", table(&head, rows.iter().map(row)))
+}
+
+fn words(rule: &Rule) -> String {
+    format!("- `{}`: {}. *Next:* {}\n", rule.code, rule.message, next(rule.next))
 }
 
 fn codes() -> String {
@@ -132,6 +138,7 @@ fn sees(sees: Sees) -> String {
         Sees::Not(health) => format!("not {}", health.as_str()),
         Sees::ConfirmedUnhealthy => format!("{}, confirmed", Health::Unhealthy.as_str()),
         Sees::ConfirmedUnhealthyOrForce => format!("{}, confirmed; or `force`", Health::Unhealthy.as_str()),
+        Sees::ConfirmedHealthy => format!("{}, confirmed", Health::Healthy.as_str()),
         Sees::ConfirmedHealthyOrForce => format!("{}, confirmed; or `force`", Health::Healthy.as_str()),
     }
 }

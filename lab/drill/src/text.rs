@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use rds_route53_failover::decide::Code;
 use textwrap::{Options, fill, wrap};
 
 use super::beside::beside;
@@ -186,7 +187,8 @@ fn headline(invocation: &Invocation) -> (String, Style) {
 fn details(invocation: &Invocation, out: &mut impl Write) -> io::Result<()> {
     let indent = " ".repeat(TEXT);
     match &invocation.outcome {
-        Ending::Answered { reason, actions, .. } if actions.is_empty() && reason == "primary-healthy" => {}
+        Ending::Answered { reason, actions, .. }
+            if actions.is_empty() && *reason == Code::PrimaryHealthy.as_str() => {}
         Ending::Answered { message, .. } | Ending::Failed { message, .. } => {
             put(out, &indent, "why    ", PLAIN, message)?;
         }

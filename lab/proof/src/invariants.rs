@@ -121,6 +121,9 @@ pub struct Residue {
     pub accepted_twice: u64,
     /// A tick's announcement landed on an order's, and the order did not live to look at its claim once more.
     pub order_overtaken: u64,
+    /// The old primary was stopped though a person had promoted the replica, while the function's own promotion counted
+    /// as sent; or though a person deleted the promoted instance after the last look at it.
+    pub fenced_by_accident: u64,
 }
 
 /// Who set the flags that the check has.
@@ -147,6 +150,8 @@ pub struct Watch {
     promoted: Option<Timestamp>,
     /// Whether the instance that was promoted is still the one of that name.
     promoted_is_there: bool,
+    /// Whether a person promoted the instance that the replica is now.
+    promoted_elsewhere: bool,
     /// Invocations of lower numbers had begun when it was accepted.
     promoted_before: u64,
     /// When the old primary's stop was accepted in the present incident.
@@ -192,6 +197,7 @@ impl Watch {
             tags,
             promoted: None,
             promoted_is_there: false,
+            promoted_elsewhere: false,
             promoted_before: 0,
             fenced: None,
             claim_touched: false,
@@ -357,7 +363,10 @@ impl Watch {
                     self.changes += 1;
                     self.promotion(number, instance);
                 }
-                None => self.others += 1,
+                None => {
+                    self.others += 1;
+                    self.promoted_elsewhere = true;
+                }
             },
             Change::Published { .. } => {}
             // A call stopped it: the fence, which is judged as a call.
@@ -365,6 +374,7 @@ impl Watch {
             Change::InstanceDeleted { .. } | Change::Renamed { .. } => {
                 self.others += 1;
                 self.promoted_is_there = false;
+                self.promoted_elsewhere = false;
             }
             Change::CheckUpdated { .. }
             | Change::TagSet { .. }

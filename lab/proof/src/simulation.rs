@@ -65,6 +65,7 @@ counts!(
     switch_moved_under_promotion,
     accepted_twice,
     order_overtaken,
+    fenced_by_accident,
     calm,
     stays_moved,
     stays_returned,
@@ -183,6 +184,7 @@ impl<'a> Simulation<'a> {
         self.counts.switch_moved_under_promotion = residue.switch_moved_under_promotion;
         self.counts.accepted_twice = residue.accepted_twice;
         self.counts.order_overtaken = residue.order_overtaken;
+        self.counts.fenced_by_accident = residue.fenced_by_accident;
         Run { counts: self.counts, violation }
     }
 

@@ -112,7 +112,7 @@ pub(super) const RULES: &[Rule] = &[
         code: Code::PrimaryRecovered,
         check: Check::ForcedByUs,
         asked: Asked::Tick,
-        sees: Sees::ConfirmedHealthyOrForce,
+        sees: Sees::ConfirmedHealthy,
         force: Force::Respects,
         when: "FAILBACK=auto, and nothing was promoted",
         effect: Effect::Change(Change::RouteToPrimary),

@@ -25,10 +25,7 @@ pub(super) const RULES: &[Rule] = &[
         when: "PROMOTE_REPLICA is not set, or no replica is configured",
         effect: Effect::STAY,
         message: "Traffic is on the secondary and the primary is still unhealthy; automatic promotion is off",
-        next: Next::run(
-            "To promote the replica:",
-            Command(r#"{"action":"failover","reason":"WHY","promote":true}"#),
-        ),
+        next: Next::run("To promote the replica:", Command::PROMOTION),
         applies: |c| Ok(!c.promotion_is_on()),
     },
     Rule {
@@ -40,10 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         when: "PROMOTE_ON does not name what is wrong with the primary",
         effect: Effect::STAY,
         message: "Traffic is on the secondary; PROMOTE_ON does not allow promotion for this failure",
-        next: Next::run(
-            "To promote all the same:",
-            Command(r#"{"action":"failover","reason":"WHY","promote":true}"#),
-        ),
+        next: Next::run("To promote anyway:", Command::PROMOTION),
         applies: |c| Ok(!c.symptom_in_promote_on()),
     },
     Rule {
@@ -140,7 +134,7 @@ pub(super) const RULES: &[Rule] = &[
         force: Force::Respects,
         when: "PROMOTE_ON names what is wrong, the replica is `available` and its lag within MAX_REPLICA_LAG",
         effect: Effect::Change(Change::PromoteReplica),
-        message: "The primary is still unhealthy and the replica is close behind: it is promoted",
+        message: "The primary is still unhealthy and the replica's lag is within the limit: it is promoted",
         next: PROMOTED,
         applies: |c| {
             Ok(c.promotion_is_on()

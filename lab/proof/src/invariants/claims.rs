@@ -24,7 +24,6 @@ impl Watch {
             u64::try_from(routed.version) == Ok(self.flags.version) && routed.claims(self.now)
         });
         self.passes_for_ours = announced.then_some(self.flags.version);
-        self.adopt();
     }
 
     /// A person who writes the function's tag for the present flags hands them over to it.
@@ -32,6 +31,7 @@ impl Watch {
         if self.passes_for_ours.is_none()
             && let Some(routed) = self.routed()
             && u64::try_from(routed.version) == Ok(self.flags.version)
+            && routed.claims(self.now)
         {
             self.set_by = if routed.by == By::Auto { SetBy::Auto } else { SetBy::Operator };
         }

@@ -3,7 +3,9 @@
 use emulator::{Call, World};
 use rds_route53_failover::memory::SENT_VOID_AFTER;
 use rds_route53_failover::model::CheckState;
+use rds_route53_failover::observe::memory_of;
 
+use super::sight::Sight;
 use super::{Promise, Watch};
 
 impl Watch {
@@ -23,7 +25,8 @@ impl Watch {
             no("a stop was sent for another instance than the primary");
         }
         let replica = self.setting.replica.as_deref().and_then(|id| world.instance(id));
-        if replica.is_none_or(|replica| replica.source.is_some()) {
+        let mut by_accident = replica.is_none_or(|replica| replica.source.is_some());
+        if by_accident && invocation.replica_alone != Sight::Seen(true) {
             no("a stop was sent before the replica was on its own");
         }
         if call.changes.is_empty() {
@@ -31,8 +34,15 @@ impl Watch {
             return;
         }
         let moved = self.switch_moved_under(invocation);
-        if !moved && (self.flags.state != CheckState::ForcedUnhealthy || self.promoted.is_none()) {
-            no("a stop was accepted without a promotion of this incident");
+        if !moved && self.flags.state != CheckState::ForcedUnhealthy {
+            no("a stop was accepted while traffic was on the primary");
+        }
+        if !moved && self.promoted.is_none() {
+            if self.promoted_elsewhere && self.announces_a_promotion() {
+                by_accident = true;
+            } else {
+                no("a stop was accepted without a promotion of this incident");
+            }
         }
         let early = self.fenced.is_some_and(|before| self.now.duration_since(before) < SENT_VOID_AFTER);
         if early {
@@ -43,8 +53,15 @@ impl Watch {
             |(promise, _)| *promise == Promise::HandsOff,
         ));
         self.residue.switch_moved_under_promotion += u64::from(moved);
+        self.residue.fenced_by_accident += u64::from(by_accident);
         self.fenced = Some(self.now);
         self.changes += 1;
         self.broke(broken);
+    }
+
+    /// Whether the function says of the present flags that it sent a promotion.
+    fn announces_a_promotion(&self) -> bool {
+        let version = i64::try_from(self.flags.version).unwrap_or(i64::MAX);
+        memory_of(&self.tags).is_ok_and(|memory| memory.promotion_in(version).is_some())
     }
 }

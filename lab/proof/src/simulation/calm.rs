@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rds_route53_failover::memory::{Memory, SENT_VOID_AFTER, Tag};
+use rds_route53_failover::memory::{By, Memory, SENT_VOID_AFTER, Tag};
 use rds_route53_failover::model::{CheckState, after};
 use serde_json::json;
 
@@ -11,8 +11,8 @@ use super::Simulation;
 use crate::invariants::{Promise, SetBy, Violation};
 use crate::rig::{CHECK, PRIMARY, REPLICA};
 
-/// Longer than three ticks take, a minute apart.
-const TICKS: Duration = Duration::from_secs(300);
+/// Longer than three ticks take, a minute apart, and a promotion amid them.
+const TICKS: Duration = Duration::from_secs(600);
 
 impl Simulation<'_> {
     /// Ends the weather, and judges what three undisturbed ticks lead to.
@@ -37,6 +37,10 @@ impl Simulation<'_> {
         }
         for tick in 1..=3 {
             self.rig.wait(Duration::from_secs(60)).await;
+            // What RDS does takes as long as it takes, and what follows from it comes after.
+            while self.rig.emulator.world().instance(REPLICA).is_some_and(|i| i.promoting_since.is_some()) {
+                self.rig.wait(Duration::from_secs(60)).await;
+            }
             let before = self.rig.emulator.world().writes().count();
             let result = self.invoke_calmly().await;
             if let Err(violation) = self.rig.check() {
@@ -114,19 +118,24 @@ impl Simulation<'_> {
         let pairs = check.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let memory = Memory::parse(pairs).ok()?;
         let now = world.now();
-        if self.place.probes || self.second_sight || memory.pause.is_some_and(|pause| pause.in_force(now)) {
+        if self.place.probes
+            || self.second_sight
+            || memory.pause.as_ref().is_some_and(|pause| pause.in_force(now))
+        {
             return None;
         }
-        let (primary, replica) = (world.instance(PRIMARY)?, world.instance(REPLICA)?);
+        // In their regions: a person may have swapped the names across them.
+        let (primary, replica) = (self.place.primary(), self.place.replica());
+        let (primary, replica) = (world.instance(&primary.arn())?, world.instance(&replica.arn())?);
         let replicates = replica.source == self.place.replica().source
             && replica.status == "available"
             && replica.promoting_since.is_none()
             && replica.status_infos.iter().all(|info| info.normal);
         let at = i64::try_from(version).unwrap_or_default();
+        let set_by = self.rig.watch().set_by();
+        let ours = set_by == SetBy::Auto && memory.routed_by(at, now) == Some(By::Auto);
         let cooldown = self.rig.config().pair.policy.cooldown;
         let cools = memory.returned.is_some_and(|returned| now < after(returned.at, cooldown));
-        let set_by = self.rig.watch().set_by();
-        let ours = set_by == SetBy::Auto && memory.routed.is_some_and(|routed| routed.version == at);
         let sent = memory.promoted.is_some_and(|promoted| promoted.version == at || promoted.is_recent(now));
         // Statuses that no override of the simulation touches.
         match (state, primary.status.as_str()) {

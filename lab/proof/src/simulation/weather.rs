@@ -217,7 +217,8 @@ impl Simulation<'_> {
         };
         let (_, fault) = &Fault::NAMED[self.rng.usize(0..Fault::NAMED.len())];
         let fault = if matches!(fault, Fault::Slow(_)) {
-            Fault::Slow(Duration::from_millis(self.rng.u64(0..6000)))
+            // Never exactly the time-out of an attempt: either would come first.
+            Fault::Slow(Duration::from_micros(500) + Duration::from_millis(self.rng.u64(0..6000)))
         } else {
             fault.clone()
         };
