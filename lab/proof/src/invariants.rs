@@ -124,6 +124,9 @@ pub struct Residue {
     /// The old primary was stopped though a person had promoted the replica, while the function's own promotion counted
     /// as sent; or though a person deleted the promoted instance after the last look at it.
     pub fenced_by_accident: u64,
+    /// Traffic went back while RDS did not show yet that a person had just promoted the replica, after a promotion of the
+    /// function's that came to nothing.
+    pub promoted_unseen: u64,
 }
 
 /// Who set the flags that the check has.

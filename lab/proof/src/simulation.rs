@@ -66,6 +66,7 @@ counts!(
     accepted_twice,
     order_overtaken,
     fenced_by_accident,
+    promoted_unseen,
     calm,
     stays_moved,
     stays_returned,
@@ -185,6 +186,7 @@ impl<'a> Simulation<'a> {
         self.counts.accepted_twice = residue.accepted_twice;
         self.counts.order_overtaken = residue.order_overtaken;
         self.counts.fenced_by_accident = residue.fenced_by_accident;
+        self.counts.promoted_unseen = residue.promoted_unseen;
         Run { counts: self.counts, violation }
     }
 

@@ -52,7 +52,10 @@ impl Watch {
             let replica = self.setting.replica.as_deref().and_then(|id| world.instance(id));
             let alone = replica.is_some_and(|i| i.source.is_none() || i.promoting_since.is_some());
             let ours = self.promoted.is_some() && self.promoted_is_there && alone;
-            if ours || invocation.replica_alone == Sight::Seen(true) {
+            // RDS shows a promotion only some seconds after it was accepted.
+            let unseen = self.promoted_elsewhere && invocation.replica_alone == Sight::Seen(false);
+            residue.promoted_unseen += u64::from(ours && unseen);
+            if (ours && !unseen) || invocation.replica_alone == Sight::Seen(true) {
                 broken.push((
                     Promise::NoStalePrimary,
                     "traffic went back by itself to a primary behind a promoted replica".to_owned(),
@@ -125,6 +128,7 @@ impl Watch {
         }
         self.promoted = Some(self.now);
         self.promoted_is_there = true;
+        self.promoted_elsewhere = false;
         self.promoted_before = self.next;
         self.residue = residue;
         self.broke(broken);
