@@ -121,9 +121,6 @@ async fn set_pause(
         None => (Change::Resume, "resumed", Next::words("Nothing.")),
     };
     let actor = Actor::new(&context.aws, &context.config.pair, observer, *clock);
-    if context.config.mode == Mode::Act {
-        actor.confirm_what_was_made(&mut seen).await;
-    }
     let is_so = seen.memory.read().is_some_and(|memory| match (&memory.pause, &pause) {
         (None, None) => true,
         (Some(present), Some(wanted)) => same(present, wanted, clock.now()) && present.in_force(clock.now()),
@@ -150,6 +147,10 @@ async fn set_pause(
         }
         verdict
     };
+    // Only now: it may wait for a request that coincides, and a pause is urgent.
+    if context.config.mode == Mode::Act {
+        actor.confirm_what_was_made(&mut seen).await;
+    }
     let streak = streak_of(context, &seen, clock);
     let case = Case::new(&seen, streak.clone(), Order::Tick, &context.config.pair, clock.now());
     let message = format!("{verdict}: {}", facts::facts(&case));

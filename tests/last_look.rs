@@ -117,6 +117,32 @@ async fn nothing_is_stopped_that_is_not_the_old_primary_of_this_incident_any_mor
     }
 }
 
+/// The promoted instance has the old primary's name by then.
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_was_given_the_old_primarys_name_is_not_stopped() {
+    let rename = |w: &mut World| {
+        w.console_rename(PRIMARY, "orders-old");
+        w.console_rename(REPLICA, PRIMARY);
+        w.console_rename("orders-old", REPLICA);
+    };
+    for at_the_end in [false, true] {
+        let rig = promoted(&[FENCE]).await;
+        set_status(&rig, PRIMARY, "available");
+        if at_the_end {
+            at_the_last_look(&rig, rename);
+        } else {
+            rename(&mut rig.emulator.world());
+        }
+        let report = rig.tick().await.unwrap();
+        assert_eq!(
+            (report.reason, report.actions.as_slice()),
+            ("old-primary-available", &[][..]),
+            "{at_the_end}"
+        );
+        assert_eq!(count(&rig, "StopDBInstance"), 0, "{at_the_end}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_announcement_of_another_stop_does_not_stand_for_this_one() {
     for (version, instance) in [(1, PRIMARY), (2, "orders-other")] {

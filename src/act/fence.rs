@@ -106,6 +106,8 @@ impl Actor<'_> {
             .is_some_and(|routed| old.was_created_after(routed.at));
         let holds = old.status == Status::Available
             && !made_anew
+            // A replica is never older than its source: somebody swapped the names of the two.
+            && !promoted.is_older_than(&old)
             && promoted.status == Status::Available
             && promoted.source.is_none()
             && (now.version, now.state) == (check.version, check.state)

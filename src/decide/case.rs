@@ -156,6 +156,17 @@ impl<'a> Case<'a> {
         Ok(promoted && self.routed()?.is_some() && !self.primary_was_recreated()?)
     }
 
+    /// Whether the old primary is stopped: whatever has its name may not be it.
+    pub(super) fn fences(&self) -> bool {
+        // A replica is never older than its source: somebody swapped the names of the two.
+        let renamed = self
+            .seen
+            .primary()
+            .zip(self.seen.replica())
+            .is_some_and(|(primary, replica)| replica.is_older_than(primary));
+        self.pair.fences() && !renamed
+    }
+
     /// Whether a stop of the old primary was sent so recently that RDS may not show it yet.
     pub(super) fn fence_is_under_way(&self) -> Result<bool, Gap> {
         let Some((primary, version)) = self.pair.rds_primary().zip(self.version()) else { return Ok(false) };

@@ -112,6 +112,11 @@ impl Instance {
         }
     }
 
+    /// Whether it was created before `other`, as far as both times are known.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.created.zip(other.created).is_some_and(|(own, other)| own < other)
+    }
+
     /// Whether it was made, or made anew under its name, after `moment`.
     pub fn was_created_after(&self, moment: Timestamp) -> bool {
         self.created.is_some_and(|created| created > moment)

@@ -188,6 +188,21 @@ fn of_two_instances_with_one_name_none_is_stopped() {
     assert_eq!(scene.code(), "old-primary-available");
 }
 
+/// The promoted instance has the old primary's name by then.
+#[test]
+fn an_instance_that_is_younger_than_its_replica_is_not_the_old_primary_and_is_not_stopped() {
+    let created = |primary, replica| {
+        move |s: &mut Scene| {
+            s.primary().created = Some(ago(primary));
+            s.replica().created = Some(ago(replica));
+        }
+    };
+    let split = || Scene::moved(By::Auto, "available").set(&[PROMOTE, FENCE]).split();
+    assert_eq!(split().but(created(9000, 8000)).code(), "fence-primary");
+    assert_eq!(split().but(created(8000, 8000)).code(), "fence-primary");
+    assert_eq!(split().but(created(8000, 9000)).code(), "old-primary-available", "they were renamed");
+}
+
 #[test]
 fn a_missing_primary_moves_traffic_only_where_something_shows_that_it_was_there() {
     let missing = |s: &mut Scene| s.seen.primary = Some(Reading::Missing);

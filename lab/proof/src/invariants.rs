@@ -157,6 +157,8 @@ pub struct Watch {
     promoted_elsewhere: bool,
     /// Invocations of lower numbers had begun when it was accepted.
     promoted_before: u64,
+    /// The instance that was the primary as traffic was moved, by its key: a rename does not change that.
+    old_primary: Option<u64>,
     /// When the old primary's stop was accepted in the present incident.
     fenced: Option<Timestamp>,
     /// What the check was at each version.
@@ -202,6 +204,7 @@ impl Watch {
             promoted_is_there: false,
             promoted_elsewhere: false,
             promoted_before: 0,
+            old_primary: None,
             fenced: None,
             claim_touched: false,
             states: BTreeMap::from([(flags.version, flags.state)]),
@@ -224,6 +227,7 @@ impl Watch {
         let version = i64::try_from(watch.flags.version).unwrap_or(i64::MAX);
         watch.promoted = memory.promotion_in(version).map(|sent| sent.at);
         watch.promoted_is_there = watch.promoted.is_some();
+        watch.old_primary = watch.primary(world).map(|instance| instance.key);
         watch
     }
 
@@ -338,6 +342,7 @@ impl Watch {
                 if now.state != CheckState::ForcedUnhealthy || before.state != CheckState::ForcedUnhealthy {
                     self.promoted = None;
                     self.fenced = None;
+                    self.old_primary = self.primary(world).map(|instance| instance.key);
                 }
             }
             Change::TagSet { check, key, value } if *check == self.setting.check => {

@@ -14,13 +14,13 @@ pub(super) const RULES: &[Rule] = &[
         asked: Asked::TickOrFailover,
         sees: Sees::Any,
         force: Force::Respects,
-        when: "FENCE_PRIMARY=stop and the instances have two names, the promotion of this incident is complete, RDS calls the old primary `available`, and no stop of it is under way",
+        when: "FENCE_PRIMARY=stop and it is certain which instance is the old primary, the promotion of this incident is complete, RDS calls the old primary `available`, and no stop of it is under way",
         effect: Effect::Change(Change::FencePrimary),
         message: "The replica is promoted and the old primary is available: it is stopped, so that no client writes to it",
         next: Next::words(
             "Rebuild a replica of the promoted instance. RDS starts a stopped instance again after seven days, and this function stops it again. To start it for a while, to save what only it holds, pause this function first.",
         ),
-        applies: |c| Ok(c.pair.fences() && c.old_primary_is_available()? && !c.fence_is_under_way()?),
+        applies: |c| Ok(c.fences() && c.old_primary_is_available()? && !c.fence_is_under_way()?),
     },
     Rule {
         code: Code::OldPrimaryAvailable,
@@ -28,15 +28,13 @@ pub(super) const RULES: &[Rule] = &[
         asked: Asked::Tick,
         sees: Sees::Any,
         force: Force::Respects,
-        when: "FENCE_PRIMARY=off, or both instances have one name; the promotion of this incident is complete, and RDS calls the old primary `available`",
+        when: "FENCE_PRIMARY=off, or the instances have one name or swapped their names; the promotion of this incident is complete, and RDS calls the old primary `available`",
         effect: Effect::REFUSE,
         message: "The replica is promoted and the old primary is available: it may still take writes from open connections, and they will be lost",
         next: Next::words(
             "Stop the old primary, or make it read-only, and restart clients that still write to it. FENCE_PRIMARY=stop does the first by itself.",
         ),
-        applies: |c| {
-            Ok(!c.pair.fences() && c.old_primary_is_available()? && c.connections().map(|_| true)?)
-        },
+        applies: |c| Ok(!c.fences() && c.old_primary_is_available()? && c.connections().map(|_| true)?),
     },
     Rule {
         code: Code::AlreadyOnSecondary,

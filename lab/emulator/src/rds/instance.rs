@@ -1,6 +1,6 @@
 //! A database instance as RDS describes it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::ACCOUNT;
 
@@ -109,6 +109,8 @@ impl Instance {
             storage: source.storage,
             port: source.port,
             backup_retention: 1,
+            // Never older than its source.
+            created: source.created + SignedDuration::from_hours(1),
             source: Some(Source::Instance { region: source.region.clone(), id: source.id.clone() }),
             status_infos: vec![StatusInfo::replication("replicating")],
             ..new

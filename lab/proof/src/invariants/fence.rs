@@ -1,12 +1,13 @@
 //! Holds the fence against the promises: stopping the old primary.
 
-use emulator::{Call, World};
+use emulator::{ACCOUNT, Call, Instance, World};
 use rds_route53_failover::memory::SENT_VOID_AFTER;
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::observe::memory_of;
 
 use super::sight::Sight;
 use super::{Promise, Watch};
+use crate::rig::REGION;
 
 impl Watch {
     /// An invocation may have stopped an instance.
@@ -23,6 +24,9 @@ impl Watch {
         }
         if !target.eq_ignore_ascii_case(&self.setting.primary) {
             no("a stop was sent for another instance than the primary");
+        }
+        if !call.changes.is_empty() && self.primary(world).map(|stopped| stopped.key) != self.old_primary {
+            no("another instance was stopped than the primary of before the failover");
         }
         let replica = self.setting.replica.as_deref().and_then(|id| world.instance(id));
         let mut by_accident = replica.is_none_or(|replica| replica.source.is_some());
@@ -57,6 +61,17 @@ impl Watch {
         self.fenced = Some(self.now);
         self.changes += 1;
         self.broke(broken);
+    }
+
+    /// The instance that has the primary's name, in its region.
+    pub(super) fn primary<'w>(&self, world: &'w World) -> Option<&'w Instance> {
+        let id = &self.setting.primary;
+        let arn = if id.starts_with("arn:") {
+            id.clone()
+        } else {
+            format!("arn:aws:rds:{REGION}:{ACCOUNT}:db:{id}")
+        };
+        world.instance(&arn)
     }
 
     /// Whether the function says of the present flags that it sent a promotion.
