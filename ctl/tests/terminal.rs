@@ -3,20 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::process::Stdio;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 
 use serde_json::{Value, json};
 
-use common::{Terminal, Then, ctl, interrupt, listener, read, with_keys};
+use common::{Terminal, Then, ctl, interrupt, noting, read, with_keys};
 
 mod common;
 
 /// A listener, and the payloads that reached it.
 fn lambda(then: Then) -> (String, Receiver<Value>) {
-    let (url, requests) = listener(then);
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || requests.iter().try_for_each(|request| sender.send(request.body)));
-    (url, receiver)
+    noting(then, |request| request.body)
 }
 
 const FAILOVER: &[&str] = &["failover", "--reason", "x", "--yes"];

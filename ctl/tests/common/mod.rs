@@ -30,6 +30,11 @@ pub(crate) struct Request {
 
 /// A listener, and the requests that reached it.
 pub(crate) fn listener(then: Then) -> (String, Receiver<Request>) {
+    noting(then, |request| request)
+}
+
+/// A listener, and this much of the requests that reached it. Each is noted before it is answered.
+pub(crate) fn noting<T: Send + 'static>(then: Then, note: fn(Request) -> T) -> (String, Receiver<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, receiver) = channel();
@@ -40,7 +45,7 @@ pub(crate) fn listener(then: Then) -> (String, Receiver<Request>) {
             // One request at a time is all that a client of one command sends.
             while let Some(request) = request(&mut stream) {
                 let body = request.body.clone();
-                let _ = sender.send(request);
+                let _ = sender.send(note(request));
                 let Then::Answer(answer) = then else { break };
                 let (code, body) = answer(&body);
                 let (body, kind) = (body.to_string(), body["__type"].as_str().unwrap_or_default().to_owned());

@@ -25,7 +25,8 @@ impl Watch {
         if !target.eq_ignore_ascii_case(&self.setting.primary) {
             no("a stop was sent for another instance than the primary");
         }
-        if !call.changes.is_empty() && self.primary(world).map(|stopped| stopped.key) != self.old_primary {
+        let stopped = self.primary(world).map(|instance| instance.key);
+        if !call.changes.is_empty() && self.old_primary.is_some() && stopped != self.old_primary {
             no("another instance was stopped than the primary of before the failover");
         }
         let replica = self.setting.replica.as_deref().and_then(|id| world.instance(id));
