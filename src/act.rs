@@ -26,7 +26,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
 
-use crate::aws::{Aws, GIVE_UP, Patience, failure_of, out_of_time, was_refused};
+use crate::aws::{Aws, GIVE_UP, failure_of, out_of_time, patiently, was_refused, was_throttled};
 use crate::clock::{Clock, reserve};
 use crate::memory::{Memory, Move, Tag};
 use crate::model::{Cause, HealthCheck, ReadFailure, after};
@@ -113,7 +113,7 @@ impl<'a> Actor<'a> {
     /// hide that.
     async fn change<T, E, F>(
         &self,
-        mut send: impl FnMut() -> F,
+        send: impl FnMut() -> F,
         is_conflict: impl FnOnce(&E) -> bool,
     ) -> WriteOutcome
     where
@@ -124,15 +124,9 @@ impl<'a> Actor<'a> {
         let may_decide_anew = self.clock.allows(FRESH + FRESH + reserve::ANNOUNCING);
         let clock =
             if may_decide_anew { self.clock.at_most(FRESH + reserve::CONFIRMING) } else { self.clock };
-        let mut patience = Patience::default();
-        loop {
-            let answer = clock.within(send()).await;
-            let throttled = matches!(&answer, Some(Err(error))
-                if was_refused(error) && failure_of(error).cause == Cause::Throttled);
-            if !throttled || !patience.wait(&clock, reserve::CONFIRMING).await {
-                return WriteOutcome::of(answer, &self.clock, is_conflict);
-            }
-        }
+        let throttled = |error: &_| was_refused(error) && was_throttled(error);
+        let answer = patiently(&clock, reserve::CONFIRMING, throttled, send).await;
+        WriteOutcome::of(answer, &self.clock, is_conflict)
     }
 }
 

@@ -220,6 +220,14 @@ where
     ReadFailure { cause, detail: cut(&folded(&words(error)), DETAIL) }
 }
 
+/// Whether the service names a throttle: reason enough to repeat a call that may be carried out twice.
+pub fn was_throttled<E>(error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    failure_of(error).cause == Cause::Throttled
+}
+
 /// Whether the service certainly refused the call: only a 4xx says so.
 pub fn was_refused<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {

@@ -7,7 +7,7 @@ use aws_sdk_rds::types::SourceType;
 use aws_sdk_route53::types::TagResourceType;
 use jiff::Timestamp;
 
-use crate::aws::{Aws, ask, failure_of, out_of_time, patiently};
+use crate::aws::{Aws, ask, failure_of, out_of_time, patiently, was_throttled};
 use crate::clock::{Clock, reserve};
 use crate::diagnosis::{Diagnosis, was_there};
 use crate::memory::Memory;
@@ -178,7 +178,7 @@ impl<'a> Observer<'a> {
     pub async fn instance(&self, id: &InstanceRef) -> Reading<Instance> {
         let request =
             self.aws.rds(id.region.as_deref()).describe_db_instances().db_instance_identifier(&id.identifier);
-        match patiently(&self.clock, self.reserve, || request.clone().send()).await {
+        match patiently(&self.clock, self.reserve, was_throttled, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer
                 .db_instances()
@@ -211,7 +211,7 @@ impl<'a> Observer<'a> {
     /// `GetHealthCheck` of any check.
     pub async fn health_check_by_id(&self, id: &str) -> Reading<HealthCheck> {
         let request = self.aws.route53().get_health_check().health_check_id(id);
-        match patiently(&self.clock, self.reserve, || request.clone().send()).await {
+        match patiently(&self.clock, self.reserve, was_throttled, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer.health_check().and_then(health_check).map_or_else(
                 || Reading::Unknown(nonsense("the answer holds no health check")),

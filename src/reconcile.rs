@@ -118,7 +118,7 @@ impl<'a> Reconciler<'a> {
 
     async fn reconcile(&mut self) -> Result<(), Failure> {
         // Flags that are set are claimed, whatever is decided: a primary that can't be seen is no reason to wait.
-        if self.seen.check.known().is_some_and(|check| check.state == CheckState::ForcedUnhealthy) {
+        if self.case().state(CheckState::ForcedUnhealthy) {
             self.read(Need::Memory).await;
         }
         let mut races = 0;

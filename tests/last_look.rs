@@ -120,11 +120,7 @@ async fn nothing_is_stopped_that_is_not_the_old_primary_of_this_incident_any_mor
 /// The promoted instance has the old primary's name by then.
 #[tokio::test(start_paused = true)]
 async fn an_instance_that_was_given_the_old_primarys_name_is_not_stopped() {
-    let rename = |w: &mut World| {
-        w.console_rename(PRIMARY, "orders-old");
-        w.console_rename(REPLICA, PRIMARY);
-        w.console_rename("orders-old", REPLICA);
-    };
+    let rename = |w: &mut World| w.console_swap_names(PRIMARY, REPLICA);
     for at_the_end in [false, true] {
         let rig = promoted(&[FENCE]).await;
         set_status(&rig, PRIMARY, "available");

@@ -16,7 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use emulator::Fault;
 use jiff::{SignedDuration, Timestamp};
 use proof::rig::{PRIMARY, REPLICA, Rig, sdk, world};
-use rds_route53_failover::aws::{Aws, failure_of, patiently, was_refused};
+use rds_route53_failover::aws::{Aws, failure_of, patiently, was_refused, was_throttled};
 use rds_route53_failover::clock::{Clock, reserve};
 use rds_route53_failover::config::Config;
 use rds_route53_failover::model::{Cause, CheckState, Evidence, HealthCheck, Instance, Reading};
@@ -249,7 +249,7 @@ async fn promote(
         let request = rds.promote_read_replica().db_instance_identifier(REPLICA);
         request.customize().config_override(once).send()
     };
-    patiently(&clock(), reserve::CONFIRMING, send).await.unwrap()
+    patiently(&clock(), reserve::CONFIRMING, was_throttled, send).await.unwrap()
 }
 
 fn answers(status: u16, body: String) -> Rule {

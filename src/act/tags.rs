@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_route53::types::{Tag as SdkTag, TagResourceType};
 
 use super::{Actor, route53_once};
-use crate::aws::{Patience, answered, patiently};
+use crate::aws::{Patience, answered, patiently, was_throttled};
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{Sent, Tag};
@@ -53,7 +53,8 @@ impl Actor<'_> {
     /// Sets tags to values, or removes them; a throttled call is repeated.
     pub(super) async fn write(&self, tags: &[(Tag, Option<String>)]) -> Result<(), ReadFailure> {
         let request = self.request(tags);
-        answered(patiently(&self.clock, reserve::REPORTING, || request.clone().send()).await).map(|_| ())
+        answered(patiently(&self.clock, reserve::REPORTING, was_throttled, || request.clone().send()).await)
+            .map(|_| ())
     }
 
     /// Sets tags to values, or removes them, in one attempt.

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::failure_of;
+use super::{failure_of, was_throttled};
 use crate::clock::{Clock, reserve};
 use crate::model::{Cause, ReadFailure};
 
@@ -56,12 +56,13 @@ impl Patience {
     }
 }
 
-/// Makes a call, and repeats it while it is throttled and the deadline leaves `reserve`.
+/// Makes a call, and repeats it while it is `throttled` and the deadline leaves `reserve`.
 ///
 /// `None` where the invocation ran out of time within an attempt.
 pub async fn patiently<T, E, F>(
     clock: &Clock,
     reserve: Duration,
+    throttled: impl Fn(&SdkError<E, HttpResponse>) -> bool,
     mut send: impl FnMut() -> F,
 ) -> Option<Result<T, SdkError<E, HttpResponse>>>
 where
@@ -71,8 +72,7 @@ where
     let mut patience = Patience::default();
     loop {
         let answer = clock.within(send()).await?;
-        let throttled = answer.as_ref().is_err_and(|error| failure_of(error).cause == Cause::Throttled);
-        if !throttled || !patience.wait(clock, reserve).await {
+        if !answer.as_ref().is_err_and(&throttled) || !patience.wait(clock, reserve).await {
             return Some(answer);
         }
     }
@@ -87,7 +87,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
-    answered(patiently(clock, reserve, send).await)
+    answered(patiently(clock, reserve, was_throttled, send).await)
 }
 
 /// An answer that may have come too late, without the SDK's own error.

@@ -124,6 +124,14 @@ impl World {
         }
     }
 
+    /// A person gives each of two instances the other's name, at once.
+    pub fn console_swap_names(&mut self, one: &str, other: &str) {
+        let old = format!("{one}-old");
+        self.console_rename(one, &old);
+        self.console_rename(other, one);
+        self.console_rename(&old, other);
+    }
+
     pub(crate) fn by_key(&mut self, key: u64) -> Option<&mut Instance> {
         self.rds.instances.iter_mut().find(|i| i.key == key)
     }

@@ -1,11 +1,11 @@
 //! Holds the fence against the promises: stopping the old primary.
 
-use emulator::{ACCOUNT, Call, Instance, World};
+use emulator::{Call, Instance, World};
 use rds_route53_failover::memory::SENT_VOID_AFTER;
 use rds_route53_failover::model::CheckState;
 use rds_route53_failover::observe::memory_of;
 
-use super::sight::Sight;
+use super::sight::{Sight, in_region};
 use super::{Promise, Watch};
 use crate::rig::REGION;
 
@@ -66,13 +66,7 @@ impl Watch {
 
     /// The instance that has the primary's name, in its region.
     pub(super) fn primary<'w>(&self, world: &'w World) -> Option<&'w Instance> {
-        let id = &self.setting.primary;
-        let arn = if id.starts_with("arn:") {
-            id.clone()
-        } else {
-            format!("arn:aws:rds:{REGION}:{ACCOUNT}:db:{id}")
-        };
-        world.instance(&arn)
+        in_region(REGION, &self.setting.primary, world)
     }
 
     /// Whether the function says of the present flags that it sent a promotion.

@@ -87,14 +87,14 @@ impl Watch {
         let Some(invocation) = self.invocations.get_mut(&number) else { return };
         match &*call.operation {
             "DescribeDBInstances" if is(&self.setting.primary) => {
-                let status = described(call, &self.setting.primary, world).map(|i| i.status.clone());
+                let status = in_region(&call.region, &self.setting.primary, world).map(|i| i.status.clone());
                 // Half of the answer that there is no such instance says so, too.
                 let cut_off = call.outcome == Outcome::Fault(Fault::Truncated);
                 let sight = if cut_off && status.is_none() { Sight::Seen(()) } else { sight };
                 invocation.primary = sight.map_to(status);
             }
             "DescribeDBInstances" if self.setting.replica.as_deref().is_some_and(is) => {
-                let alone = self.setting.replica.as_deref().and_then(|id| described(call, id, world));
+                let alone = self.setting.replica.as_deref().and_then(|id| in_region(&call.region, id, world));
                 invocation.replica_alone = sight.map_to(alone.is_some_and(|i| i.source.is_none()));
             }
             "GetHealthCheck" => invocation.check = sight.map_to(flags),
@@ -176,7 +176,7 @@ fn sight(call: &Call) -> Sight<()> {
     }
 }
 
-/// The instance that a describe is about: in the region of the call.
-fn described<'a>(call: &Call, id: &str, world: &'a World) -> Option<&'a Instance> {
-    world.instance(&format!("arn:aws:rds:{}:{ACCOUNT}:db:{id}", call.region))
+/// The instance of this name in a region.
+pub(super) fn in_region<'a>(region: &str, id: &str, world: &'a World) -> Option<&'a Instance> {
+    world.instance(&format!("arn:aws:rds:{region}:{ACCOUNT}:db:{id}"))
 }

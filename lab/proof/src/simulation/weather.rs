@@ -147,11 +147,7 @@ impl Simulation<'_> {
                     world.add(Instance { created: world.now(), ..restored });
                 });
             }
-            _ => self.soon(|world| {
-                world.console_rename(PRIMARY, "orders-old");
-                world.console_rename(REPLICA, PRIMARY);
-                world.console_rename("orders-old", REPLICA);
-            }),
+            _ => self.soon(|world| world.console_swap_names(PRIMARY, REPLICA)),
         }
     }
 
