@@ -34,7 +34,6 @@ pub struct Account {
 }
 
 /// A change that was made.
-#[derive(Clone, Debug)]
 pub struct Made {
     /// Which one.
     pub change: Change,
@@ -46,13 +45,43 @@ pub struct Made {
     pub at: Timestamp,
 }
 
+/// What a step or an answer rests on.
+#[derive(Clone, Copy)]
+pub enum Basis {
+    /// The rule that applied.
+    Rule(&'static Rule),
+    /// A person's request that no rule decides, by the word in the response's `reason`.
+    Request(&'static str),
+}
+
+impl Basis {
+    /// The word in the response's `decision`. What no rule decides moves nothing.
+    pub fn decision(self) -> &'static str {
+        self.rule().map_or("stay", |rule| rule.effect.as_str())
+    }
+
+    /// The word in the response's `reason`.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Rule(rule) => rule.code.as_str(),
+            Self::Request(reason) => reason,
+        }
+    }
+
+    /// The rule that applied, if one did.
+    pub fn rule(self) -> Option<&'static Rule> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::Request(_) => None,
+        }
+    }
+}
+
 /// A step that was decided.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Step {
-    /// The word in the response's `decision`.
-    pub decision: &'static str,
-    /// The code under which it is reported.
-    pub code: &'static str,
+    /// What decided it.
+    pub basis: Basis,
     /// Why, with the facts.
     pub message: String,
     /// How many observations it rests on.
@@ -69,8 +98,8 @@ pub struct Last {
     pub order: Order,
     /// When it was decided.
     pub now: Timestamp,
-    /// The rule that applied; `None` where a person asked for something that no rule decides.
-    pub rule: Option<&'static Rule>,
+    /// What decided.
+    pub basis: Basis,
     /// Why, with the facts.
     pub message: String,
 }
@@ -91,20 +120,18 @@ impl Account {
     /// The furthest step: the last change, or what was left to others, or the last decision.
     pub fn furthest(&self) -> Option<Step> {
         let last = self.last.as_ref()?;
-        let furthest = self.left.as_ref().or_else(|| self.changes.last().map(|made| &made.step)).cloned();
-        let Some(rule) = last.rule else { return furthest };
-        let code = rule.code.as_str();
-        Some(match furthest {
-            Some(step) if step.code == code => step,
-            Some(step) => {
-                Step { message: format!("{} — then: {} ({code})", step.message, last.message), ..step }
+        let furthest = self.left.as_ref().or_else(|| self.changes.last().map(|made| &made.step));
+        Some(match (furthest, last.basis.rule()) {
+            (Some(step), Some(rule)) if step.basis.rule().is_some_and(|of| of.code == rule.code) => {
+                step.clone()
             }
-            None => Step {
-                decision: rule.effect.as_str(),
-                code,
-                message: last.message.clone(),
-                observations: last.streak.length,
+            (Some(step), Some(rule)) => Step {
+                message: format!("{} — then: {} ({})", step.message, last.message, rule.code),
+                ..step.clone()
             },
+            (None, _) | (_, None) => {
+                Step { basis: last.basis, message: last.message.clone(), observations: last.streak.length }
+            }
         })
     }
 }

@@ -61,10 +61,10 @@ impl Metrics {
             metrics.put("CheckFailures", failed as f64);
         }
         if let Some(last) = &account.last
-            && let Some(rule) = last.rule
+            && let Some(rule) = last.basis.rule()
         {
             let code = if account.metric_takes_over { Code::ControlPlaneDown } else { rule.code };
-            metrics.reason = account.furthest().map(|step| step.code);
+            metrics.reason = account.furthest().map(|step| step.basis.reason());
             metrics.decision(&last.case(&config.pair), code);
             if !account.reads_only
                 && let Some(asks) = asks_for_secondary(account, last, config, code)

@@ -51,7 +51,7 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
         .iter()
         .map(|made| Note {
             what: made.change.as_str().to_owned(),
-            code: made.step.code.to_owned(),
+            code: made.step.basis.reason().to_owned(),
             why: made.step.message.clone(),
             next: made.next,
             stake: stake.clone(),
@@ -74,7 +74,7 @@ pub fn notes(account: &Account, failure: Option<&Failure>, config: &Config) -> V
             });
         }
     } else if let (Some(case), Some(last)) = (&case, &account.last)
-        && let Some(rule) = last.rule
+        && let Some(rule) = last.basis.rule()
         && !account.reads_only
     {
         let refused =

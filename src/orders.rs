@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::account::{Account, Last, Made, Step};
+use crate::account::{Account, Basis, Last, Made, Step};
 use crate::act::Actor;
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::context::Context;
-use crate::decide::{Case, Code, Command, Decision, Next, Order, Rule, Streak, decide, explain};
+use crate::decide::{Case, Code, Command, Decision, Next, Order, Streak, decide, explain};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Failure, Kind};
 use crate::facts;
@@ -48,7 +48,7 @@ pub async fn status(context: &Context, clock: &Clock, account: &mut Account) -> 
         facts::message(rule, &case, None)
     );
     let considered = explain::considered(&case);
-    remember(account, seen, streak, Some(rule), message, clock);
+    remember(account, seen, streak, Basis::Rule(rule), message, clock);
     let mut report = Report::of(account, &context.config);
     if let Some(last) = &account.last {
         report.show_more(&last.case(&context.config.pair));
@@ -76,10 +76,8 @@ pub async fn check(context: &Context, clock: &Clock, account: &mut Account) -> R
         ("not-ready", format!("{failed} finding(s) would keep a failover from working"))
     };
     let message = format!("{verdict}: {}", facts::facts(&case));
-    remember(account, seen, streak, None, message, clock);
+    remember(account, seen, streak, Basis::Request(reason), message, clock);
     let mut report = Report::of(account, &context.config);
-    report.decision = "stay";
-    report.reason = reason;
     report.ready = Some(failed == 0);
     report.findings = Some(findings);
     Ok(report)
@@ -116,9 +114,11 @@ async fn set_pause(
 ) -> Result<Report, Failure> {
     let (mut seen, observer) = look_at_all(context, clock).await;
     require_check(context, &seen)?;
-    let (change, reason, next) = match &pause {
-        Some(_) => (Change::Pause, "paused", Next::run("When the work is done:", Command::RESUME)),
-        None => (Change::Resume, "resumed", Next::words("Nothing.")),
+    let (change, basis, next) = match &pause {
+        Some(_) => {
+            (Change::Pause, Basis::Request("paused"), Next::run("When the work is done:", Command::RESUME))
+        }
+        None => (Change::Resume, Basis::Request("resumed"), Next::words("Nothing.")),
     };
     let actor = Actor::new(&context.aws, &context.config.pair, observer, *clock);
     let is_so = seen.memory.read().is_some_and(|memory| match (&memory.pause, &pause) {
@@ -157,28 +157,24 @@ async fn set_pause(
     if made {
         account.changes.push(Made {
             change,
-            step: Step { decision: "stay", code: reason, message: message.clone(), observations: 1 },
+            step: Step { basis, message: message.clone(), observations: 1 },
             next,
             at: clock.now(),
         });
     }
-    remember(account, seen, streak, None, message.clone(), clock);
-    let mut report = Report::of(account, &context.config);
-    report.decision = "stay";
-    report.reason = reason;
-    report.message = message;
-    Ok(report)
+    remember(account, seen, streak, basis, message, clock);
+    Ok(Report::of(account, &context.config))
 }
 
 fn remember(
     account: &mut Account,
     seen: Observation,
     streak: Streak,
-    rule: Option<&'static Rule>,
+    basis: Basis,
     message: String,
     clock: &Clock,
 ) {
-    account.last = Some(Last { seen, streak, order: Order::Tick, now: clock.now(), rule, message });
+    account.last = Some(Last { seen, streak, order: Order::Tick, now: clock.now(), basis, message });
 }
 
 async fn look_at_all<'a>(context: &'a Context, clock: &Clock) -> (Observation, Observer<'a>) {

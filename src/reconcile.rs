@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::account::{Account, Last, Made, Step};
+use crate::account::{Account, Basis, Last, Made, Step};
 use crate::act::{Actor, Direction, Outcome, Switch};
 use crate::clock::{Clock, reserve};
 use crate::config::Mode;
@@ -338,9 +338,8 @@ impl<'a> Reconciler<'a> {
         self.account.left = Some(self.step(rule, message));
     }
 
-    fn step(&self, rule: &Rule, message: String) -> Step {
-        let (decision, code) = (rule.effect.as_str(), rule.code.as_str());
-        Step { decision, code, message, observations: self.streak.length }
+    fn step(&self, rule: &'static Rule, message: String) -> Step {
+        Step { basis: Basis::Rule(rule), message, observations: self.streak.length }
     }
 
     fn remember(&mut self, rule: &'static Rule, why: Option<&str>) {
@@ -353,7 +352,7 @@ impl<'a> Reconciler<'a> {
             streak: self.streak.clone(),
             order: self.order,
             now: self.clock.now(),
-            rule: Some(rule),
+            basis: Basis::Rule(rule),
             message,
         });
     }

@@ -177,8 +177,8 @@ impl Report {
             report.show(&last.case(&config.pair));
         }
         if let Some(step) = account.furthest() {
-            report.decision = step.decision;
-            report.reason = step.code;
+            report.decision = step.basis.decision();
+            report.reason = step.basis.reason();
             report.message = step.message;
             report.observations = step.observations;
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use clap::Parser;
 use emulator::{Emulator, Fault, HealthCheck, Instance, On, RdsEvent, RecordSet, Work, World};
 use jiff::Timestamp;
 use serde_json::json;
@@ -17,11 +18,6 @@ const REPLICA: &str = "orders-replica";
 const CHECK: &str = "11111111-2222-4333-8444-555555555555";
 const ZONE: &str = "Z0000000EXAMPLE";
 const NAME: &str = "orders.example.com";
-
-const USAGE: &str = "\
-usage: emulator [--limit-requests] [--agent]
-  --limit-requests  throttle Route 53 and RDS at AWS's documented limits
-  --agent           promotions, stops and starts are performed by an agent: see `work`";
 
 const HELP: &str = "\
 status INSTANCE STATUS      such as: status orders-primary storage-full
@@ -47,23 +43,24 @@ calls | history | messages  what happened
 close-idle                  closes idle connections
 quit";
 
+/// AWS on a port of this machine, for trying the function by hand.
+#[derive(Parser)]
+#[command(after_help = help())]
+struct Options {
+    /// Throttles Route 53 and RDS at AWS's documented limits.
+    #[arg(long)]
+    limit_requests: bool,
+    /// Promotions, stops and starts are performed by an agent: see `work`.
+    #[arg(long)]
+    agent: bool,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
+    let options = Options::parse();
     let (mut world, topic) = world();
-    for option in std::env::args().skip(1) {
-        match option.as_str() {
-            "--limit-requests" => world.limit_requests(true),
-            "--agent" => world.performed_by_agent = true,
-            "--help" => {
-                println!("{USAGE}\n\ncommands on standard input:\n{}", help());
-                return Ok(());
-            }
-            unknown => {
-                eprintln!("unknown option `{unknown}`\n{USAGE}");
-                std::process::exit(2);
-            }
-        }
-    }
+    world.limit_requests(options.limit_requests);
+    world.performed_by_agent = options.agent;
     let emulator = Emulator::new(world, Timestamp::now);
     let server = emulator.listen().await?;
     let hello = json!({
@@ -264,7 +261,7 @@ fn named(fault: &str) -> Option<Fault> {
 
 fn help() -> String {
     let faults: Vec<_> = Fault::NAMED.iter().map(|(name, _)| *name).collect();
-    format!("{HELP}\nfaults: {}", faults.join(", "))
+    format!("Commands on standard input:\n{HELP}\nfaults: {}", faults.join(", "))
 }
 
 fn lines<T: std::fmt::Display>(all: &[T]) -> String {

@@ -9,63 +9,36 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use clap::Parser;
 use proof::explore::{Bounds, Case, Disturbance, Step, cases, explore, replay};
 
-const USAGE: &str = "usage: explore [--case WORDS] [--preemptions N] [--undisturbed] [--in-order] [--threads N] [--broken N] \
-                     [--replay STEPS]";
-
+/// Explores every order of calls of invocations that coincide, or replays one order.
+#[derive(Parser)]
 struct Options {
     /// The cases whose name contains this; with `=` before it, the one of exactly that name.
+    #[arg(long, default_value = "")]
     case: String,
     /// Instead of three with two invocations and two with three.
+    #[arg(long)]
     preemptions: Option<u32>,
-    disturbances: Vec<Disturbance>,
-    any_order: bool,
+    /// No crash, no lost answer, no throttle.
+    #[arg(long)]
+    undisturbed: bool,
+    /// The invocations begin in the order of the case.
+    #[arg(long)]
+    in_order: bool,
+    #[arg(long, default_value_t = 2)]
     threads: usize,
     /// Ends a case after so many broken promises.
+    #[arg(long, default_value_t = 3)]
     broken: usize,
-    replay: Option<Vec<Step>>,
-}
-
-fn options() -> Result<Options, String> {
-    let mut options = Options {
-        case: String::new(),
-        preemptions: None,
-        disturbances: Disturbance::ALL.to_vec(),
-        any_order: true,
-        threads: 2,
-        broken: 3,
-        replay: None,
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value; {USAGE}"));
-        let number = |text: String| text.parse().map_err(|_| format!("`{text}` is not a number; {USAGE}"));
-        match argument.as_str() {
-            "--case" => options.case = value()?,
-            "--preemptions" => options.preemptions = Some(number(value()?)?),
-            "--undisturbed" => options.disturbances.clear(),
-            "--in-order" => options.any_order = false,
-            "--threads" => options.threads = number(value()?)? as usize,
-            "--broken" => options.broken = number(value()?)? as usize,
-            "--replay" => {
-                let steps: Result<_, _> = value()?.split_whitespace().map(str::parse).collect();
-                options.replay = Some(steps?);
-            }
-            _ => return Err(format!("{argument} is not understood; {USAGE}")),
-        }
-    }
-    Ok(options)
+    /// The steps of one order, such as "A1 A2 B1 A3!crash".
+    #[arg(long, value_delimiter = ' ')]
+    replay: Vec<Step>,
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(options) => options,
-        Err(why) => {
-            eprintln!("{why}");
-            return ExitCode::from(2);
-        }
-    };
+    let options = Options::parse();
     let mut cases = cases();
     cases.retain(|case| match options.case.strip_prefix('=') {
         Some(name) => case.name == name,
@@ -75,19 +48,19 @@ fn main() -> ExitCode {
         eprintln!("no case is called `{}`", options.case);
         return ExitCode::from(2);
     };
-    if let Some(steps) = &options.replay {
-        let (trace, judged) = replay(first, steps);
-        println!("{}", first.name);
-        trace.iter().for_each(|line| println!("  {line}"));
-        return match judged {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => {
-                println!("broken: {why}");
-                ExitCode::FAILURE
-            }
-        };
+    if options.replay.is_empty() {
+        return if explore_all(&cases, &options) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    if explore_all(&cases, &options) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let (trace, judged) = replay(first, &options.replay);
+    println!("{}", first.name);
+    trace.iter().for_each(|line| println!("  {line}"));
+    match judged {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            println!("broken: {why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn explore_all(cases: &[Case], options: &Options) -> bool {
@@ -101,8 +74,8 @@ fn explore_all(cases: &[Case], options: &Options) -> bool {
             let preemptions = options.preemptions.unwrap_or(if case.asked.len() > 2 { 2 } else { 3 });
             let bounds = Bounds {
                 preemptions,
-                disturbances: options.disturbances.clone(),
-                any_order: options.any_order,
+                disturbances: if options.undisturbed { Vec::new() } else { Disturbance::ALL.to_vec() },
+                any_order: !options.in_order,
             };
             let tally = explore(case, &bounds, options.broken);
             let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);

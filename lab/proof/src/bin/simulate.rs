@@ -9,48 +9,31 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use proof::simulation::{Counts, run};
-
-const USAGE: &str = "usage: simulate [--ticks N] [--threads N] [--seed N] [--replay]";
 
 /// How many failing seeds are shown; one bug fails many.
 const SHOWN: usize = 20;
 
+/// Runs the simulation, or replays the world of one seed.
+#[derive(Parser)]
 struct Options {
+    /// How many ticks at least.
+    #[arg(long, default_value_t = 100_000)]
     ticks: u64,
+    #[arg(long, default_value_t = 2)]
     threads: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Shows what happens in the world of the seed.
+    #[arg(long)]
     replay: bool,
 }
 
-fn options() -> Result<Options, String> {
-    let mut options = Options { ticks: 100_000, threads: 2, seed: 1, replay: false };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut number = || {
-            let value = arguments.next().ok_or_else(|| format!("{argument} needs a number; {USAGE}"))?;
-            value.replace('_', "").parse().map_err(|_| format!("{argument} {value}: no number; {USAGE}"))
-        };
-        match argument.as_str() {
-            "--ticks" => options.ticks = number()?,
-            "--threads" => options.threads = number()?,
-            "--seed" => options.seed = number()?,
-            "--replay" => options.replay = true,
-            _ => return Err(format!("{argument} is not understood; {USAGE}")),
-        }
-    }
-    Ok(options)
-}
-
 fn main() -> ExitCode {
-    match options() {
-        Ok(options) if options.replay => replay(options.seed),
-        Ok(options) => simulate(&options),
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::from(2)
-        }
-    }
+    let options = Options::parse();
+    if options.replay { replay(options.seed) } else { simulate(&options) }
 }
 
 fn replay(seed: u64) -> ExitCode {
