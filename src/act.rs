@@ -12,7 +12,8 @@
 //!    nothing to do: another invocation did it.
 //! 6. A tick's announcement may land on top of an operator's. So an order looks at its claim once more, two seconds
 //!    after its change.
-//! 7. A request to RDS is announced in a tag, too, and counts as sent for five minutes. The one that wrote the tag
+//! 7. Traffic goes back only after one more look at the tags: a promotion may have been announced in that moment.
+//! 8. A request to RDS is announced in a tag, too, and counts as sent for five minutes. The one that wrote the tag
 //!    last sends it. The tag goes only where RDS certainly took nothing: it was not sent, as what it rests on could not
 //!    be read once more; RDS refused the promotion; or RDS throttled the request for so long that it is decided anew.
 

@@ -278,3 +278,29 @@ async fn a_request_for_a_pause_or_its_end_confirms_a_claim_too() {
         assert!(!is_confirmed(&rig), "{action}");
     }
 }
+
+/// Its tags arrive later than the check, and confirm a request's failover that the check did not show yet.
+#[tokio::test(start_paused = true)]
+async fn a_tick_whose_check_is_older_than_its_tags_covers_no_requests_claim() {
+    let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+    let claim = format!("version=2 by=operator at={} id=ab12 reason=drill", rig.time.now());
+    let made = claim.clone();
+    rig.emulator.world().on_next("ListTagsForResource", move |w| {
+        w.console_set_tag(CHECK, "failover:routed", &made);
+        w.console_set_flags(CHECK, true, true);
+    });
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.reason, report.actions.as_slice()), ("forced-by-operator", &[][..]));
+    assert_eq!(count(&rig, "ChangeTagsForResource"), 0);
+    assert_eq!(tag(&rig, "routed"), Some(claim));
+}
+
+/// Only the check can tell whether such a tag is true.
+#[tokio::test(start_paused = true)]
+async fn a_claim_of_a_version_that_was_never_made_keeps_no_failover_back() {
+    let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+    let claim = format!("version=2 by=operator at={} id=ab12 reason=drill", rig.time.now());
+    rig.emulator.world().console_set_tag(CHECK, "failover:routed", &claim);
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert!(is_confirmed(&rig));
+}

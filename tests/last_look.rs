@@ -179,3 +179,36 @@ async fn what_could_not_be_looked_at_again_is_sent_by_the_next_tick_and_not_five
     rig.emulator.world().faults.clear();
     tick_does(&rig, "fence", "fence-primary", &[FencePrimary]).await;
 }
+
+/// Whoever promotes looks for a failback after its announcement, and a failback for a promotion after its own: of the
+/// two, one sees the other.
+#[tokio::test(start_paused = true)]
+async fn traffic_does_not_go_back_behind_a_promotion_or_a_pause_of_that_moment() {
+    for (key, reason) in [("promoted", "promotion-in-progress"), ("pause", "paused")] {
+        let rig = failed_over("storage-full", &[]).await;
+        set_status(&rig, PRIMARY, "available");
+        let value = if key == "pause" { "until=forever reason=x".to_owned() } else { sent(&rig, 2, REPLICA) };
+        at_the_last_look(&rig, change_tag(key, Some(value)));
+        let before = count(&rig, "UpdateHealthCheck");
+        let report = rig.tick().await.unwrap();
+        assert_eq!(
+            (report.reason, report.actions.as_slice()),
+            (reason, &[][..]),
+            "{key}: {}",
+            report.message
+        );
+        assert_eq!(count(&rig, "UpdateHealthCheck"), before, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn traffic_does_not_go_back_where_the_tags_cannot_be_read_once_more() {
+    let rig = failed_over("storage-full", &[]).await;
+    set_status(&rig, PRIMARY, "available");
+    at_the_last_look(&rig, |w| w.faults.standing(On::operation("ListTagsForResource"), Fault::Denied));
+    let before = count(&rig, "UpdateHealthCheck");
+    let failure = rig.tick().await.unwrap_err();
+    assert_eq!(failure.kind.name(), "TagWriteFailed");
+    assert!(failure.message.starts_with("traffic was not sent back"), "{}", failure.message);
+    assert_eq!(count(&rig, "UpdateHealthCheck"), before);
+}

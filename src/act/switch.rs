@@ -9,7 +9,8 @@ use crate::aws::Patience;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
 use crate::memory::{ANNOUNCED_FOR, By, Memory, Move, Tag};
-use crate::model::{Cause, Change, CheckState, Need, Observation, ReadFailure, Reading};
+use crate::model::{Cause, Change, CheckState, HealthCheck, Need, Observation, ReadFailure, Reading};
+use crate::observe::memory_of;
 
 /// How often an update whose answer was lost is sent, each time after a look whether it was carried out.
 const ATTEMPTS: u32 = 3;
@@ -78,6 +79,9 @@ impl Actor<'_> {
             return Ok(Outcome::Superseded);
         };
         let Some(version) = check.version.checked_add(1) else { return Ok(Outcome::Superseded) };
+        if self.was_made_since(to.tag(), memory, check).await {
+            return Ok(Outcome::Superseded);
+        }
         let now = self.clock.now();
         let announced = Move {
             version,
@@ -90,6 +94,9 @@ impl Actor<'_> {
         if !self.announce(&[(to.tag(), Some(announced.to_string()))]).await? {
             return Ok(Outcome::HeldUp);
         }
+        if to == Direction::ToPrimary && self.was_disturbed(memory).await? {
+            return Ok(Outcome::Superseded);
+        }
         match self.update(to, check.version, &announced).await? {
             Updated::Ours => {
                 self.confirm_change(to, memory, announced).await.map(|switch| Outcome::Made(Box::new(switch)))
@@ -98,6 +105,35 @@ impl Actor<'_> {
             Updated::Superseded => Ok(Outcome::Superseded),
             Updated::HeldUp => Ok(Outcome::HeldUp),
         }
+    }
+
+    /// Whether the change is made already: the tags were read later than the check, and confirm it. An announcement
+    /// would cover that claim, which may be a request's.
+    async fn was_made_since(&self, tag: Tag, memory: &Memory, check: &HealthCheck) -> bool {
+        let claim = if tag == Tag::Routed { &memory.routed } else { &memory.returned };
+        let confirmed = claim.as_ref().is_some_and(|claim| {
+            claim.version.checked_sub(1) == Some(check.version) && claim.until.is_none()
+        });
+        // A person may have written such a tag, too: only the check can tell.
+        confirmed
+            && !matches!(self.observer.health_check().await, Reading::Known(now) if now.version == check.version)
+    }
+
+    /// Whether a promotion was announced, or a pause set, since the tags were read: before traffic goes back, once that
+    /// is announced. Whoever promotes announces, too, before its last look at the tags: of the two, one sees the other.
+    async fn was_disturbed(&self, remembered: &Memory) -> Result<bool, Failure> {
+        if self.pair.replica.is_none() {
+            return Ok(false);
+        }
+        let memory = self.observer.read_tags().await.and_then(|tags| memory_of(&tags)).map_err(|why| {
+            Failure::new(
+                Kind::TagWriteFailed,
+                format!("traffic was not sent back, as the tags could not be read once more: {why}"),
+            )
+            .due_to(&why)
+        })?;
+        let promoted = memory.promoted.is_some() && memory.promoted != remembered.promoted;
+        Ok(promoted || memory.pause != remembered.pause)
     }
 
     /// Sends the update until it is known what became of it.

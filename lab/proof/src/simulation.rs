@@ -18,6 +18,7 @@ use crate::invariants::{Promise, Violation};
 use crate::rig::Rig;
 
 mod calm;
+mod due;
 mod setup;
 mod weather;
 
@@ -67,6 +68,9 @@ counts!(
     order_overtaken,
     fenced_by_accident,
     promoted_unseen,
+    moved_in_time,
+    promoted_in_time,
+    returned_in_time,
     calm,
     stays_moved,
     stays_returned,
@@ -203,8 +207,18 @@ impl<'a> Simulation<'a> {
     async fn invoke(&mut self, event: Value) -> Result<Report, Failure> {
         self.say(|| format!("event {event}"));
         let within = self.pick(&[900, 900, 900, 900, 25, 5]);
+        let (others, begun) = (self.others(), self.rig.time.now());
+        let undisturbed = within == 900
+            && event == json!({"action": "tick"})
+            && self.rig.emulator.world().faults.is_empty();
+        let due = self.due().filter(|_| undisturbed);
         let result = self.rig.invoke_within(event, Duration::from_secs(within)).await;
         self.count(&result);
+        if let Some(due) = due
+            && self.others() == others
+        {
+            self.must_have_come(due, begun);
+        }
         result
     }
 

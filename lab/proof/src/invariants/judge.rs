@@ -188,15 +188,22 @@ impl Watch {
     }
 
     fn lag_was_within_bounds(&self) -> bool {
-        if self.lag_truth.is_empty() {
-            return true;
-        }
+        self.lag_truth.is_empty() || self.lags_since_a_sample_counts().any(|within| within)
+    }
+
+    /// Whether every sample that counts is within the bounds.
+    pub fn lag_stayed_within_bounds(&self) -> bool {
+        !self.lag_truth.is_empty() && self.lags_since_a_sample_counts().all(|within| within)
+    }
+
+    /// Whether the lags that were true since the oldest sample that counts are within the bounds.
+    fn lags_since_a_sample_counts(&self) -> impl Iterator<Item = bool> {
         // A sample counts for 15 minutes, and is a minute older than its value at most.
         let since = self.now - SignedDuration::from_mins(17);
         let max = self.setting.max_lag.as_secs_f64();
         let ends = self.lag_truth.iter().skip(1).map(|(at, _)| *at).chain([self.now]);
-        let mut spans = self.lag_truth.iter().zip(ends).filter(|(_, end)| *end >= since);
-        spans.any(|((_, lag), _)| lag.is_some_and(|lag| (0.0..=max).contains(&lag)))
+        let spans = self.lag_truth.iter().zip(ends).filter(move |(_, end)| *end >= since);
+        spans.map(move |((_, lag), _)| lag.is_some_and(|lag| (0.0..=max).contains(&lag)))
     }
 }
 

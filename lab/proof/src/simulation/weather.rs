@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use emulator::{Fault, Instance, On, RdsEvent, Service, World};
+use jiff::SignedDuration;
 use rds_route53_failover::memory::Tag;
 
 use super::{Simulation, setup};
@@ -169,7 +170,11 @@ impl Simulation<'_> {
             world.add(primary);
         }
         world.console_delete(REPLICA);
-        world.add(replica);
+        // Never older than its source, which may have been made anew.
+        let source =
+            world.instance(&self.place.primary().arn()).map_or(replica.created, |found| found.created);
+        let created = replica.created.max(source + SignedDuration::from_secs(1));
+        world.add(Instance { created, ..replica });
         world.set_replica_lag(REPLICA, Some(0.5));
         let foreign = world.health_check(CHECK).is_some_and(|check| check.disabled != check.inverted);
         if foreign {
