@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::probes::{Listening, QUICK, dead};
 use common::*;
 use emulator::{Fault, On};
 use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, origin, world};
@@ -179,4 +180,54 @@ async fn the_metric_does_not_lead_back_to_a_primary_that_the_replica_left() {
     rig.wait(seconds(600)).await;
     rig.tick().await.unwrap();
     assert_eq!(last_metric(&rig, "RouteToSecondary"), None);
+}
+
+#[tokio::test]
+async fn a_function_that_reaches_nothing_at_all_asks_for_nothing() {
+    let dead = dead().await;
+    for replica in ["", REPLICA] {
+        let mut w = world();
+        w.faults.standing(On::any(), Fault::Server(503));
+        let rig = Rig::new(
+            w,
+            &[
+                QUICK,
+                ("FAILOVER_DB_INSTANCE_IDENTIFIER", replica),
+                ("ON_PRIMARY_UNREACHABLE", "failover"),
+                ("HEALTH_ENDPOINTS", &dead),
+            ],
+        );
+        rig.tick().await.unwrap_err();
+        assert_eq!(last_metric(&rig, "RouteToSecondary"), None);
+        assert_eq!(last_metric(&rig, "BlindTicks"), Some(1.0));
+    }
+}
+
+/// Probes that come and go, with an API of RDS that calls both instances available.
+#[tokio::test]
+async fn the_metric_does_not_follow_probes_to_and_fro() {
+    let mut w = world();
+    w.faults.standing("GetHealthCheck", Fault::Server(503));
+    let mut listening = Some(Listening::start());
+    let endpoint = listening.as_ref().unwrap().endpoint.clone();
+    let rig = Rig::new(w, &[QUICK, ("HEALTH_ENDPOINTS", &endpoint)]);
+    let ticks = [(false, None), (true, None), (false, None), (true, None), (true, None), (true, Some(0.0))];
+    for (n, (serves, asks)) in ticks.into_iter().enumerate() {
+        match listening.take() {
+            Some(open) if serves => listening = Some(open),
+            Some(open) => open.stop(),
+            None if serves => listening = Some(Listening::at(&endpoint)),
+            None => {}
+        }
+        let _ = rig.tick().await;
+        assert_eq!(last_metric(&rig, "RouteToSecondary"), asks, "tick {n}");
+    }
+}
+
+/// The alarm on "not healthy for ten minutes" hears of a status that holds a failover back.
+#[tokio::test]
+async fn a_primary_that_reboots_without_end_is_not_healthy() {
+    let rig = Rig::new(world_with("rebooting"), &[QUICK, ("HEALTH_ENDPOINTS", &dead().await)]);
+    tick_stays(&rig, "primary-on-hold").await;
+    assert_eq!(last_metric(&rig, "PrimaryHealthy"), Some(0.0));
 }

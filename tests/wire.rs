@@ -74,6 +74,7 @@ fn config() -> Config {
         "PRIMARY_DB_INSTANCE_IDENTIFIER" => Some(PRIMARY.to_owned()),
         "ROUTE53_HEALTH_CHECK_ID" => Some(CHECK.to_owned()),
         "AWS_REGION" => Some("us-east-1".to_owned()),
+        "HOSTED_ZONE_ID" => Some("Z0ORDERS".to_owned()),
         _ => None,
     };
     Config::load(lookup).unwrap()
@@ -196,6 +197,20 @@ async fn a_throttled_health_check_is_never_a_missing_one() {
     let (seen, requests) = health_check(vec![error(404, "NoSuchHealthCheck")]).await;
     assert_eq!((seen, requests), (Reading::Missing, 1));
     assert_eq!(cause(health_check(vec![page(404)]).await.0), Cause::Other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_records_without_end_are_given_up() {
+    let body = "<?xml version=\"1.0\"?>\
+        <ListResourceRecordSetsResponse xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+        <ResourceRecordSets></ResourceRecordSets><IsTruncated>true</IsTruncated>\
+        <NextRecordName>a.example.com.</NextRecordName><NextRecordType>A</NextRecordType>\
+        <MaxItems>300</MaxItems></ListResourceRecordSetsResponse>";
+    let pages = vec![(200, body.to_owned()); 200];
+    let (read, asked) = replay(pages, async |observer, _| observer.record_sets().await).await;
+    let why = read.unwrap_err();
+    assert!(why.to_string().contains("more pages of records"), "{why}");
+    assert_eq!(asked, 100);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,9 +5,9 @@ mod common;
 
 use common::mail::{subjects, topic};
 use common::*;
-use emulator::{Fault, RdsEvent, Source};
+use emulator::{Fault, Instance, RdsEvent, Source, StatusInfo};
 use jiff::SignedDuration;
-use proof::rig::{PRIMARY, REPLICA, Rig, world};
+use proof::rig::{PRIMARY, REGION, REPLICA, Rig, world, world_of};
 use rds_route53_failover::model::Change::RouteToSecondary;
 
 const ALONE: (&str, &str) = ("FAILOVER_DB_INSTANCE_IDENTIFIER", "");
@@ -106,6 +106,21 @@ async fn a_replica_that_no_longer_replicates_takes_traffic_and_every_message_say
     }
 }
 
+/// RDS gives no time of it, only such words.
+#[tokio::test(start_paused = true)]
+async fn what_rds_says_of_a_broken_replication_is_passed_on() {
+    let topic = topic();
+    let mut w = world_with("failed");
+    let words = "Replication stopped on 2026-01-31: the source has purged its logs.";
+    let broken = StatusInfo { message: Some(words.to_owned()), ..StatusInfo::replication("terminated") };
+    w.instance_mut(REPLICA).unwrap().status_infos = vec![broken];
+    let rig = Rig::new(w, &[("NOTIFICATION_TOPIC_ARN", &topic)]);
+    let report = tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert!(report.message.contains(words), "{}", report.message);
+    let mail = common::mail::told(&rig).remove(0).mail;
+    assert!(mail.contains(words), "{mail}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_no_longer_replicates_is_not_promoted_whatever_its_last_lag_was() {
     for replication in ["terminated", "stopped"] {
@@ -150,6 +165,35 @@ async fn a_primary_made_anew_after_the_failover_does_not_get_traffic_back() {
         assert!(report.message.contains("snapshot"), "{}", report.message);
         assert_eq!(state(&rig), FORCED);
     }
+}
+
+/// Its replica in another region still names the old primary's ARN, which is the new one's, too.
+#[tokio::test(start_paused = true)]
+async fn a_primary_made_anew_under_a_terminated_replica_of_another_region_is_told() {
+    let topic = topic();
+    let primary = Instance { status: "storage-full".to_owned(), ..Instance::new(REGION, PRIMARY) };
+    let replica = Instance::replica_of(&primary, "eu-west-1", REPLICA);
+    let arn = replica.arn();
+    let rig = Rig::new(
+        world_of(primary, replica),
+        &[("FAILOVER_DB_INSTANCE_IDENTIFIER", &arn), ("NOTIFICATION_TOPIC_ARN", &topic)],
+    );
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    rig.wait(seconds(7200)).await;
+    {
+        let now = rig.time.now();
+        let mut w = rig.emulator.world();
+        w.instance_mut(PRIMARY).unwrap().created = now - SignedDuration::from_mins(15);
+        w.set_replication(REPLICA, "terminated");
+        w.set_status(PRIMARY, "available");
+    }
+    let report = rig.tick().await.unwrap();
+    assert_eq!((report.reason, report.actions.as_slice()), ("replica-not-following", &[][..]));
+    assert_eq!(
+        subjects(&rig),
+        ["route-to-secondary (primary-unhealthy)", "no change was made (replica-not-following)"]
+    );
+    assert_eq!(state(&rig), FORCED);
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,12 @@ pub struct Listening {
 
 impl Listening {
     pub fn start() -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("tcp://127.0.0.1:0")
+    }
+
+    /// Again where one was stopped.
+    pub fn at(endpoint: &str) -> Self {
+        let listener = std::net::TcpListener::bind(endpoint.trim_start_matches("tcp://")).unwrap();
         Self { endpoint: format!("tcp://{}", listener.local_addr().unwrap()), listener }
     }
 

@@ -121,6 +121,12 @@ fn ten_minutes_without_a_healthy_primary_ring_whatever_its_status() {
     assert_eq!((text(&alarm["MetricName"]), text(&alarm["Statistic"])), ("PrimaryHealthy", "Maximum"));
     let period = alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap();
     assert_eq!(period, 600);
+    // So that a single healthy look in that time silences it, and nothing else does.
+    assert_eq!(alarm["Threshold"], 1);
+    assert_eq!(
+        (text(&alarm["ComparisonOperator"]), text(&alarm["TreatMissingData"])),
+        ("LessThanThreshold", "ignore")
+    );
 }
 
 /// The flags alone bring no client to the secondary: somebody must be woken where DNS does not follow them.
