@@ -183,12 +183,18 @@ async fn what_could_not_be_looked_at_again_is_sent_by_the_next_tick_and_not_five
 /// Whoever promotes looks for a failback after its announcement, and a failback for a promotion after its own: of the
 /// two, one sees the other.
 #[tokio::test(start_paused = true)]
-async fn traffic_does_not_go_back_behind_a_promotion_or_a_pause_of_that_moment() {
-    for (key, reason) in [("promoted", "promotion-in-progress"), ("pause", "paused")] {
+async fn traffic_does_not_go_back_behind_a_promotion_a_pause_or_a_loss_of_its_claim_in_that_moment() {
+    for (key, reason) in
+        [("promoted", "promotion-in-progress"), ("pause", "paused"), ("routed", "forced-elsewhere")]
+    {
         let rig = failed_over("storage-full", &[]).await;
         set_status(&rig, PRIMARY, "available");
-        let value = if key == "pause" { "until=forever reason=x".to_owned() } else { sent(&rig, 2, REPLICA) };
-        at_the_last_look(&rig, change_tag(key, Some(value)));
+        let value = match key {
+            "promoted" => Some(sent(&rig, 2, REPLICA)),
+            "pause" => Some("until=forever reason=x".to_owned()),
+            _ => None,
+        };
+        at_the_last_look(&rig, change_tag(key, value));
         let before = count(&rig, "UpdateHealthCheck");
         let report = rig.tick().await.unwrap();
         assert_eq!(

@@ -94,7 +94,7 @@ impl Actor<'_> {
         if !self.announce(&[(to.tag(), Some(announced.to_string()))]).await? {
             return Ok(Outcome::HeldUp);
         }
-        if to == Direction::ToPrimary && self.was_disturbed(memory).await? {
+        if to == Direction::ToPrimary && self.was_disturbed(check, memory, by).await? {
             return Ok(Outcome::Superseded);
         }
         match self.update(to, check.version, &announced).await? {
@@ -119,9 +119,10 @@ impl Actor<'_> {
             && !matches!(self.observer.health_check().await, Reading::Known(now) if now.version == check.version)
     }
 
-    /// Whether a promotion was announced, or a pause set, since the tags were read: before traffic goes back, once that
-    /// is announced. Whoever promotes announces, too, before its last look at the tags: of the two, one sees the other.
-    async fn was_disturbed(&self, remembered: &Memory) -> Result<bool, Failure> {
+    /// Whether the failover has another owner, a pause was set or a promotion announced since the tags were read: before
+    /// traffic goes back, once that is announced. Whoever promotes announces, too, before its last look at the tags: of
+    /// the two, one sees the other.
+    async fn was_disturbed(&self, check: &HealthCheck, remembered: &Memory, by: By) -> Result<bool, Failure> {
         if self.pair.replica.is_none() {
             return Ok(false);
         }
@@ -132,8 +133,10 @@ impl Actor<'_> {
             )
             .due_to(&why)
         })?;
+        let owner = |memory: &Memory| memory.routed_by(check.version, self.clock.now());
+        let another_owner = by == By::Auto && owner(&memory) != owner(remembered);
         let promoted = memory.promoted.is_some() && memory.promoted != remembered.promoted;
-        Ok(promoted || memory.pause != remembered.pause)
+        Ok(another_owner || promoted || memory.pause != remembered.pause)
     }
 
     /// Sends the update until it is known what became of it.
