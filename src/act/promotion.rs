@@ -33,6 +33,11 @@ impl Actor<'_> {
         let memory = match self.last_look(check, memory, &sent, by).await {
             Ok(LastLook::Clear(memory)) => *memory,
             Ok(LastLook::Disturbed) => return Ok(Outcome::Superseded),
+            Ok(LastLook::Returning) => {
+                // The failback looks as well, and would wait for a promotion that is not sent.
+                self.take_back(Tag::Promoted, &sent).await;
+                return Ok(Outcome::Superseded);
+            }
             Ok(LastLook::SentByAnother) => return Ok(Outcome::MadeByAnother),
             Err(failure) => {
                 // Nothing was sent, so the next tick need not wait for it.
@@ -89,10 +94,12 @@ impl Actor<'_> {
         // Another version or another owner, a pause or a failback: not another text of the same announcement.
         let disturbed = (now.version, now.state) != (check.version, check.state)
             || memory.pause != remembered.pause
-            || memory.returned != remembered.returned
             || (!adopts && another_owner);
         if disturbed {
             return Ok(LastLook::Disturbed);
+        }
+        if memory.returned != remembered.returned {
+            return Ok(LastLook::Returning);
         }
         Ok(match &memory.promoted {
             Some(found) if found == sent => LastLook::Clear(Box::new(memory)),
@@ -157,5 +164,7 @@ impl Actor<'_> {
 enum LastLook {
     Clear(Box<Memory>),
     Disturbed,
+    /// A failback was announced.
+    Returning,
     SentByAnother,
 }

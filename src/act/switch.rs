@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Actor, Outcome, Switch, WriteOutcome, route53_once};
+use super::{Actor, FRESH, Outcome, Switch, WriteOutcome, route53_once};
 use crate::aws::Patience;
 use crate::clock::reserve;
 use crate::error::{Failure, Kind};
@@ -82,7 +82,7 @@ impl Actor<'_> {
         if self.was_made_since(to.tag(), memory, check).await {
             return Ok(Outcome::Superseded);
         }
-        let now = self.clock.now();
+        let (now, begun) = (self.clock.now(), self.clock.elapsed());
         let announced = Move {
             version,
             by,
@@ -94,8 +94,14 @@ impl Actor<'_> {
         if !self.announce(&[(to.tag(), Some(announced.to_string()))]).await? {
             return Ok(Outcome::HeldUp);
         }
-        if to == Direction::ToPrimary && self.was_disturbed(check, memory, by).await? {
-            return Ok(Outcome::Superseded);
+        if to == Direction::ToPrimary && self.pair.replica.is_some() {
+            if self.was_disturbed(check, memory, by).await? {
+                return Ok(Outcome::Superseded);
+            }
+            // Others heed the announcement of a failback for half a minute only.
+            if self.clock.elapsed() - begun > FRESH {
+                return Ok(Outcome::HeldUp);
+            }
         }
         match self.update(to, check.version, &announced).await? {
             Updated::Ours => {
@@ -107,26 +113,25 @@ impl Actor<'_> {
         }
     }
 
-    /// Whether the change is made already: the tags were read later than the check, and confirm it. An announcement
-    /// would cover that claim, which may be a request's.
+    /// Whether the change was made since the check was read: the tags, read later, claim it. An announcement would cover
+    /// that claim, which may be a request's.
     async fn was_made_since(&self, tag: Tag, memory: &Memory, check: &HealthCheck) -> bool {
         let claim = if tag == Tag::Routed { &memory.routed } else { &memory.returned };
-        let confirmed = claim.as_ref().is_some_and(|claim| {
-            claim.version.checked_sub(1) == Some(check.version) && claim.until.is_none()
-        });
-        // A person may have written such a tag, too: only the check can tell.
-        confirmed
-            && !matches!(self.observer.health_check().await, Reading::Known(now) if now.version == check.version)
+        let claimed = claim
+            .as_ref()
+            .is_some_and(|claim| claim.version > check.version && claim.claims(self.clock.now()));
+        // Or another invocation is about to make it, or a person wrote such a tag: only the check can tell.
+        let observer = self.observer.keeping(reserve::ANNOUNCING);
+        claimed
+            && !matches!(observer.health_check().await, Reading::Known(now) if now.version == check.version)
     }
 
     /// Whether the failover has another owner, a pause was set or a promotion announced since the tags were read: before
     /// traffic goes back, once that is announced. Whoever promotes announces, too, before its last look at the tags: of
     /// the two, one sees the other.
     async fn was_disturbed(&self, check: &HealthCheck, remembered: &Memory, by: By) -> Result<bool, Failure> {
-        if self.pair.replica.is_none() {
-            return Ok(false);
-        }
-        let memory = self.observer.read_tags().await.and_then(|tags| memory_of(&tags)).map_err(|why| {
+        let observer = self.observer.keeping(reserve::CHANGING);
+        let memory = observer.read_tags().await.and_then(|tags| memory_of(&tags)).map_err(|why| {
             Failure::new(
                 Kind::TagWriteFailed,
                 format!("traffic was not sent back, as the tags could not be read once more: {why}"),

@@ -27,6 +27,9 @@ fn random_worlds_break_no_promise() {
     ] {
         assert!(count > 3, "only {count} {what}");
     }
+    for (what, count) in [("moved", counts.moved_in_time), ("returned", counts.returned_in_time)] {
+        assert!(count > 0, "none {what} in time");
+    }
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub enum Person {
     Pauses,
     /// Promotes the replica at the console.
     Promotes,
+    /// Repairs the primary.
+    Repairs,
 }
 
 impl Person {
@@ -57,6 +59,7 @@ impl Person {
             Self::ClearsTags => "tags cleared by hand",
             Self::Pauses => "paused by hand",
             Self::Promotes => "promoted by hand",
+            Self::Repairs => "the primary repaired",
         }
     }
 
@@ -74,6 +77,7 @@ impl Person {
             }
             // RDS refuses where a promotion runs already: then this person has changed nothing.
             Self::Promotes => drop(world.console_promote(REPLICA)),
+            Self::Repairs => world.set_status(PRIMARY, "available"),
         }
     }
 }
@@ -190,6 +194,11 @@ pub fn cases() -> Vec<Case> {
     for person in [Person::SetsFlags, Person::ClearsFlags, Person::ClearsTags] {
         cases.push(Case::new("two failovers", &[Tick, Tick], Outage, true).and(person));
     }
+    // One promotes, and the other sends traffic back.
+    cases.push(Case::new("two promotions after a failover", &[Tick, Tick], Moved, true).and(Person::Repairs));
+    cases.push(
+        Case::new("promotion and a requested failback", &[Tick, Failback], Moved, true).and(Person::Repairs),
+    );
     cases.push(Case::new("three failovers", &[Tick, Tick, Tick], Outage, false));
     cases.push(Case::new("three failovers", &[Tick, Tick, Tick], Outage, true));
     cases.push(Case::new("three failbacks", &[Tick, Tick, Tick], Recovered, false));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use emulator::{Actor, Change, World};
 use rds_route53_failover::error::Failure;
-use rds_route53_failover::memory::{By, Memory, SENT_VOID_AFTER, Tag};
+use rds_route53_failover::memory::{By, Memory, Move, SENT_VOID_AFTER, Tag};
 use rds_route53_failover::model::{CheckState, after};
 use rds_route53_failover::report::Report;
 
@@ -177,7 +177,9 @@ impl Ending<'_> {
         match state {
             CheckState::Foreign => return Err("one flag is set without the other".to_owned()),
             CheckState::Normal => {
-                let returned = memory.returned.as_ref().filter(|returned| returned.version == present);
+                // Where a confirmation was overtaken by a whole failover and failback, an earlier return cools down, too.
+                let made = |returned: &&Move| returned.version <= present && returned.claims(now);
+                let returned = memory.returned.as_ref().filter(made);
                 let cooldown = self.rig.config().pair.policy.cooldown;
                 let cooled = returned.map(|returned| after(returned.at, cooldown));
                 if failed && !paused && !alone && cooled.is_none_or(|cooled| cooled <= now) {

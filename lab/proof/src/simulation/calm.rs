@@ -115,6 +115,9 @@ impl Simulation<'_> {
         if let Some(due) = self.due() {
             return Some(format!("{due:?} is due, and did not come in three undisturbed ticks"));
         }
+        if self.is_intricate() {
+            return None;
+        }
         let world = self.rig.emulator.world();
         let check = world.health_check(CHECK)?;
         let primary = world.instance(&self.place.primary().arn())?;

@@ -19,7 +19,7 @@ const CALLS: Duration = Duration::from_secs(5);
 impl Simulation<'_> {
     /// The change that is due; `None` where none is, or where more decides than the statuses.
     pub(super) fn due(&self) -> Option<Change> {
-        if self.place.probes || self.second_sight || self.observes {
+        if self.is_intricate() || !self.replicates() {
             return None;
         }
         let world = self.rig.emulator.world();
@@ -28,17 +28,10 @@ impl Simulation<'_> {
         let at = i64::try_from(check.version).ok()?;
         let pairs = check.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let memory = Memory::parse(pairs).ok()?;
-        // In their regions: a person may have swapped the names across them.
-        let (primary, replica) = (self.place.primary(), self.place.replica());
-        let source = replica.source.clone();
-        let (primary, replica) = (world.instance(&primary.arn())?, world.instance(&replica.arn())?);
-        let replicates = replica.source == source
-            && replica.status == "available"
-            && replica.promoting_since.is_none()
-            && replica.status_infos.iter().all(|info| info.normal);
+        let primary = world.instance(&self.place.primary().arn())?;
         let paused = memory.pause.as_ref().is_some_and(|pause| pause.in_force(now));
         let sent = memory.promoted.as_ref().is_some_and(|sent| sent.version == at || sent.is_recent(now));
-        if !replicates || paused || sent {
+        if paused || sent {
             return None;
         }
         let policy = &self.rig.config().pair.policy;
@@ -69,9 +62,10 @@ impl Simulation<'_> {
     /// Holds a tick that nothing disturbed, and that began at this moment, to when the change had to come.
     pub(super) fn must_have_come(&mut self, due: Change, begun: Timestamp) {
         let latest = after(begun, confirmed_in(due, &self.rig.config().pair.policy) + CALLS);
-        let came = self.rig.emulator.world().history().iter().any(|event| {
+        let world = self.rig.emulator.world();
+        let came = world.history().iter().find(|event| {
             event.by == Actor::Api
-                && (begun..=latest).contains(&event.time)
+                && event.time >= begun
                 && match (&event.change, due) {
                     (Happened::CheckUpdated { inverted, .. }, Change::RouteToSecondary) => *inverted,
                     (Happened::CheckUpdated { inverted, .. }, Change::RouteToPrimary) => !inverted,
@@ -79,17 +73,40 @@ impl Simulation<'_> {
                     _ => false,
                 }
         });
-        match due {
+        let came = came.map(|event| event.time);
+        drop(world);
+        match (due, came) {
             // What broke the replication under the tick is in no history, but shows at its end.
-            _ if !came && self.due() != Some(due) => {}
-            _ if !came => {
-                let sentence = format!("{due:?} was due in a tick that nothing disturbed, by {latest}");
-                self.rig.watch().report(Promise::Comes, sentence);
-            }
-            Change::RouteToSecondary => self.counts.moved_in_time += 1,
-            Change::RouteToPrimary => self.counts.returned_in_time += 1,
-            _ => self.counts.promoted_in_time += 1,
+            (_, None) if !self.replicates() => {}
+            (_, None) => self.report_late(due, &format!("by {latest}, and did not come")),
+            (_, Some(at)) if at > latest => self.report_late(due, &format!("by {latest}, and came at {at}")),
+            (Change::RouteToSecondary, Some(_)) => self.counts.moved_in_time += 1,
+            (Change::RouteToPrimary, Some(_)) => self.counts.returned_in_time += 1,
+            (_, Some(_)) => self.counts.promoted_in_time += 1,
         }
+    }
+
+    fn report_late(&self, due: Change, when: &str) {
+        let sentence = format!("{due:?} was due in a tick that nothing disturbed, {when}");
+        self.rig.watch().report(Promise::Comes, sentence);
+    }
+
+    /// Whether the replica is available and replicates from the primary.
+    fn replicates(&self) -> bool {
+        let world = self.rig.emulator.world();
+        // In its region: a person may have swapped the names across them.
+        let replica = self.place.replica();
+        world.instance(&replica.arn()).is_some_and(|found| {
+            found.source == replica.source
+                && found.status == "available"
+                && found.promoting_since.is_none()
+                && found.status_infos.iter().all(|info| info.normal)
+        })
+    }
+
+    /// Whether more decides than the plain statuses.
+    pub(super) fn is_intricate(&self) -> bool {
+        self.place.probes || self.second_sight || self.observes
     }
 }
 
