@@ -7,7 +7,7 @@ use common::*;
 use emulator::{Fault, On, World};
 use jiff::{SignedDuration, Timestamp};
 use proof::rig::{CHECK, PRIMARY, REPLICA, Rig};
-use rds_route53_failover::model::Change::{FencePrimary, PromoteReplica};
+use rds_route53_failover::model::Change::{FencePrimary, PromoteReplica, RouteToPrimary};
 
 const FENCE: (&str, &str) = ("FENCE_PRIMARY", "stop");
 
@@ -43,7 +43,7 @@ async fn a_tick_promotes_nothing_behind_an_incident_that_changed_since_its_annou
             (
                 "returned",
                 Some(format!("version=3 by=operator at={now} id=ab12 until={until} reason=x")),
-                "promotion-in-progress",
+                "failback-in-progress",
             ),
             ("routed", Some(format!("version=2 by=operator at={now} reason=x")), "forced-by-operator"),
             ("routed", None, "forced-elsewhere"),
@@ -55,6 +55,8 @@ async fn a_tick_promotes_nothing_behind_an_incident_that_changed_since_its_annou
         let report = rig.tick().await.unwrap();
         assert_eq!((report.reason, &report.actions[..]), (reason, &[][..]), "{key}: {}", report.message);
         assert_eq!(count(&rig, "PromoteReadReplica"), 0, "{key}");
+        // The failback that was announced waits for no promotion that is not sent.
+        assert_eq!(tag(&rig, "promoted").is_none(), key == "returned", "{key}");
     }
 }
 
@@ -217,4 +219,18 @@ async fn traffic_does_not_go_back_where_the_tags_cannot_be_read_once_more() {
     assert_eq!(failure.kind.name(), "TagWriteFailed");
     assert!(failure.message.starts_with("traffic was not sent back"), "{}", failure.message);
     assert_eq!(count(&rig, "UpdateHealthCheck"), before);
+}
+
+/// Others heed the announcement of a failback for half a minute only.
+#[tokio::test(start_paused = true)]
+async fn a_failback_whose_last_look_is_held_up_is_decided_anew() {
+    let rig = failed_over("storage-full", &[]).await;
+    set_status(&rig, PRIMARY, "available");
+    at_the_last_look(&rig, |w| {
+        w.faults.standing(On::operation("ListTagsForResource"), Fault::Throttle);
+        w.after(seconds(8), |w| w.faults.clear());
+    });
+    let before = count(&rig, "ChangeTagsForResource");
+    tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
+    assert_eq!(count(&rig, "ChangeTagsForResource") - before, 3, "announced twice, confirmed once");
 }
