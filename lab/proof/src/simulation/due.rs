@@ -112,9 +112,7 @@ impl Simulation<'_> {
 
 /// How long it takes to observe what a change rests on as often as it must be.
 fn confirmed_in(change: Change, policy: &Policy) -> Duration {
-    let observations = match change {
-        Change::RouteToPrimary => policy.failback_confirmations,
-        _ => policy.confirmations,
-    };
+    let observations =
+        if change == Change::RouteToPrimary { policy.failback_confirmations } else { policy.confirmations };
     policy.interval * observations.saturating_sub(1)
 }
