@@ -79,7 +79,7 @@ impl Actor<'_> {
             return Ok(Outcome::Superseded);
         };
         let Some(version) = check.version.checked_add(1) else { return Ok(Outcome::Superseded) };
-        if self.was_made_since(to.tag(), memory, check).await {
+        if self.was_made_since(to.tag(), memory, check, by).await {
             return Ok(Outcome::Superseded);
         }
         let (now, begun) = (self.clock.now(), self.clock.elapsed());
@@ -113,13 +113,13 @@ impl Actor<'_> {
         }
     }
 
-    /// Whether the change was made since the check was read: the tags, read later, claim it. An announcement would cover
-    /// that claim, which may be a request's.
-    async fn was_made_since(&self, tag: Tag, memory: &Memory, check: &HealthCheck) -> bool {
+    /// Whether another owner made the change since the check was read: the tags, read later, claim it. An announcement
+    /// would cover a request's claim; of two ticks it makes no difference whose claim stands.
+    async fn was_made_since(&self, tag: Tag, memory: &Memory, check: &HealthCheck, by: By) -> bool {
         let claim = if tag == Tag::Routed { &memory.routed } else { &memory.returned };
-        let claimed = claim
-            .as_ref()
-            .is_some_and(|claim| claim.version > check.version && claim.claims(self.clock.now()));
+        let claimed = claim.as_ref().is_some_and(|claim| {
+            claim.by != by && claim.version > check.version && claim.claims(self.clock.now())
+        });
         // Or another invocation is about to make it, or a person wrote such a tag: only the check can tell.
         let observer = self.observer.keeping(reserve::ANNOUNCING);
         claimed
