@@ -16,7 +16,8 @@
 //!    announced in that moment. Whoever promotes looks, too, and takes its announcement back where it finds a failback's.
 //! 8. A request to RDS is announced in a tag, too, and counts as sent for five minutes. The one that wrote the tag
 //!    last sends it. The tag goes only where RDS certainly took nothing: it was not sent, as what it rests on could not
-//!    be read once more or a failback was announced; RDS refused the promotion; or RDS throttled the request for so long that it is decided anew.
+//!    be read once more or a failback was announced; RDS refused the promotion; or RDS throttled the request for so
+//!    long that it is decided anew.
 
 use std::error::Error;
 use std::sync::atomic::AtomicU32;

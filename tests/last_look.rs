@@ -183,7 +183,7 @@ async fn what_could_not_be_looked_at_again_is_sent_by_the_next_tick_and_not_five
 }
 
 /// Whoever promotes looks for a failback after its announcement, and a failback for a promotion after its own: of the
-/// two, one sees the other.
+/// two, one at least sees the other.
 #[tokio::test(start_paused = true)]
 async fn traffic_does_not_go_back_behind_a_promotion_a_pause_or_a_loss_of_its_claim_in_that_moment() {
     for (key, reason) in

@@ -128,7 +128,7 @@ impl Actor<'_> {
 
     /// Whether the failover has another owner, a pause was set or a promotion announced since the tags were read: before
     /// traffic goes back, once that is announced. Whoever promotes announces, too, before its last look at the tags: of
-    /// the two, one sees the other.
+    /// the two, one at least sees the other.
     async fn was_disturbed(&self, check: &HealthCheck, remembered: &Memory, by: By) -> Result<bool, Failure> {
         let observer = self.observer.keeping(reserve::CHANGING);
         let memory = observer.read_tags().await.and_then(|tags| memory_of(&tags)).map_err(|why| {

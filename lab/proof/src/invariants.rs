@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use emulator::{Actor, Change, Event, World};
 use jiff::Timestamp;
-use rds_route53_failover::memory::{Memory, Tag};
+use rds_route53_failover::memory::Tag;
 use rds_route53_failover::model::CheckState;
+use rds_route53_failover::observe::memory_of;
 use rds_route53_failover::status::{Health, Status};
 
 mod claims;
@@ -205,8 +206,7 @@ impl Watch {
             others: 0,
         };
         watch.adopt();
-        let pairs = watch.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let memory = Memory::parse(pairs).unwrap_or_default();
+        let memory = memory_of(&watch.tags).unwrap_or_default();
         let version = i64::try_from(watch.flags.version).unwrap_or(i64::MAX);
         watch.promoted = memory.promotion_in(version).map(|sent| sent.at);
         watch.promoted_is_there = watch.promoted.is_some();

@@ -37,7 +37,7 @@ async fn ticks(app: &App, time: Time, gap: Duration, count: u32) {
     futures_util::future::join_all((0..count).map(tick)).await;
 }
 
-/// After how many seconds each database was routed away from, and each of those claims confirmed.
+/// Seconds from the outage to each move of traffic, and to each claim that was confirmed, in order.
 struct Storm {
     moved: Vec<f64>,
     claimed: Vec<f64>,

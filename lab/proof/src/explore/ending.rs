@@ -6,6 +6,7 @@ use emulator::{Actor, Change, World};
 use rds_route53_failover::error::Failure;
 use rds_route53_failover::memory::{By, Memory, Move, SENT_VOID_AFTER, Tag};
 use rds_route53_failover::model::{CheckState, after};
+use rds_route53_failover::observe::memory_of;
 use rds_route53_failover::report::Report;
 
 use super::cases::{Asked, Case, Person};
@@ -159,8 +160,7 @@ impl Ending<'_> {
         let present = i64::try_from(version).unwrap_or_default();
         let none = std::collections::BTreeMap::new();
         let tags = world.health_check(CHECK).map_or(&none, |check| &check.tags);
-        let pairs = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let memory = Memory::parse(pairs).map_err(|why| format!("the tags make no sense: {why}"))?;
+        let memory = memory_of(tags).map_err(|why| format!("the tags make no sense: {why}"))?;
         let now = world.now();
         let paused = memory.pause.as_ref().is_some_and(|pause| pause.in_force(now));
         let replica = world.instance(REPLICA);

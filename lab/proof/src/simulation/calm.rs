@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rds_route53_failover::memory::{Memory, SENT_VOID_AFTER, Tag};
 use rds_route53_failover::model::{CheckState, after};
+use rds_route53_failover::observe::memory_of;
 use serde_json::json;
 
 use super::Simulation;
@@ -100,8 +101,7 @@ impl Simulation<'_> {
     fn held_back_until_amid_the_ticks(&self) -> Option<Duration> {
         let world = self.rig.emulator.world();
         let check = world.health_check(CHECK)?;
-        let pairs = check.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let memory = Memory::parse(pairs).ok()?;
+        let memory = memory_of(&check.tags).ok()?;
         let cooldown = self.rig.config().pair.policy.cooldown;
         let paused = memory.pause.and_then(|pause| pause.until);
         let cools = memory.returned.map(|returned| after(returned.at, cooldown));

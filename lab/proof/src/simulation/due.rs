@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use emulator::{Actor, Change as Happened};
 use jiff::Timestamp;
-use rds_route53_failover::memory::{By, Memory};
+use rds_route53_failover::memory::By;
 use rds_route53_failover::model::{Change, CheckState, Symptom, after};
+use rds_route53_failover::observe::memory_of;
 use rds_route53_failover::policy::Policy;
 use rds_route53_failover::status::Status;
 
@@ -26,8 +27,7 @@ impl Simulation<'_> {
         let check = world.health_check(CHECK)?;
         let (state, now) = (CheckState::of(check.disabled, check.inverted), world.now());
         let at = i64::try_from(check.version).ok()?;
-        let pairs = check.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let memory = Memory::parse(pairs).ok()?;
+        let memory = memory_of(&check.tags).ok()?;
         let primary = world.instance(&self.place.primary().arn())?;
         let paused = memory.pause.as_ref().is_some_and(|pause| pause.in_force(now));
         let sent = memory.promoted.as_ref().is_some_and(|sent| sent.version == at || sent.is_recent(now));
