@@ -106,9 +106,21 @@ async fn a_throttle_that_lasts_ends_before_the_deadline_with_a_typed_error() {
     assert!((rig.time.now() - begun).as_secs() < 60);
 }
 
+/// Pauses between looks grow to seconds: the last of them is shortened, so that none passes over the time that is left.
+#[tokio::test(start_paused = true)]
+async fn a_look_that_is_refused_for_nearly_as_long_as_the_deadline_allows_still_leads_to_a_change() {
+    for _ in 0..20 {
+        let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+        rig.emulator.world().faults.standing("GetHealthCheck", Fault::Throttle);
+        rig.emulator.world().after(seconds(52), |w| w.faults.clear());
+        let report = rig.invoke_within(json!({"action": "tick"}), seconds(60)).await.unwrap();
+        assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
+    }
+}
+
 /// Throttles announcements for about this many attempts.
 fn hold_up(rig: &Rig) {
-    rig.emulator.world().faults.times(8, "ChangeTagsForResource", Fault::Throttle);
+    rig.emulator.world().faults.times(14, "ChangeTagsForResource", Fault::Throttle);
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,7 +164,7 @@ async fn an_announcement_that_was_held_up_does_not_move_traffic_from_a_primary_t
 #[tokio::test(start_paused = true)]
 async fn a_change_that_is_throttled_for_long_is_decided_anew() {
     let rig = failed_over("failed", &[PROMOTE]).await;
-    rig.emulator.world().faults.times(60, "PromoteReadReplica", Fault::Throttle);
+    rig.emulator.world().faults.times(120, "PromoteReadReplica", Fault::Throttle);
     rig.emulator.world().after(seconds(10), |w| w.set_status(PRIMARY, "available"));
     let report = rig.tick().await.unwrap();
     assert!(!report.actions.contains(&PromoteReplica), "{}", report.message);
@@ -160,7 +172,7 @@ async fn a_change_that_is_throttled_for_long_is_decided_anew() {
     assert_eq!(tag(&rig, "promoted"), None, "RDS took none of them");
 
     let rig = Rig::new(world_with("failed"), &[]);
-    rig.emulator.world().faults.times(120, "UpdateHealthCheck", Fault::Throttle);
+    rig.emulator.world().faults.times(240, "UpdateHealthCheck", Fault::Throttle);
     rig.emulator.world().after(seconds(30), |w| {
         w.console_set_tag(proof::rig::CHECK, "failover:pause", "until=forever reason=x");
     });
@@ -185,7 +197,7 @@ async fn an_update_that_was_lost_is_not_sent_again_long_after_its_announcement()
     set_status(&rig, PRIMARY, "available");
     rig.emulator.world().on_next("ChangeTagsForResource", |w| {
         w.faults.once("UpdateHealthCheck", Fault::Server(500));
-        w.faults.times(120, "GetHealthCheck", Fault::Throttle);
+        w.faults.times(240, "GetHealthCheck", Fault::Throttle);
     });
     let before = count(&rig, "UpdateHealthCheck");
     let failure = rig.tick().await.unwrap_err();
@@ -199,7 +211,7 @@ async fn an_update_that_was_lost_and_is_then_throttled_is_sent_under_the_same_an
     let rig = Rig::new(world_with("storage-full"), &[]);
     rig.emulator.world().on_next("UpdateHealthCheck", |w| {
         w.faults.once("UpdateHealthCheck", Fault::Reset);
-        w.on_next("GetHealthCheck", |w| w.faults.times(26, "UpdateHealthCheck", Fault::Throttle));
+        w.on_next("GetHealthCheck", |w| w.faults.times(50, "UpdateHealthCheck", Fault::Throttle));
     });
     let report = rig.tick().await.unwrap();
     assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);

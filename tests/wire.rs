@@ -303,7 +303,7 @@ async fn a_throttled_write_was_not_carried_out_and_is_sent_again() {
     let error = promote(&[&rule]).await.unwrap_err();
     assert!(was_refused(&error));
     assert_eq!(failure_of(&error).cause, Cause::Throttled);
-    assert!((4..40).contains(&rule.num_calls()), "until the time is up: {}", rule.num_calls());
+    assert!((4..80).contains(&rule.num_calls()), "until the time is up: {}", rule.num_calls());
 }
 
 #[tokio::test(start_paused = true)]

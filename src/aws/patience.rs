@@ -17,12 +17,16 @@ use crate::model::{Cause, ReadFailure};
 
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(100);
-/// The longest before a change: whoever waits longer is overtaken by those that came later.
-const LONGEST: Duration = Duration::from_secs(1);
+/// How much longer each pause is than the one before: slow enough that one who is refused for a few seconds only is not
+/// overtaken by those that came later.
+const GROWTH: f64 = 1.4;
+/// The longest before a change. Nearly all requests of an account that is throttled are looks: the longer they are
+/// refused, the more they leave to the changes that others have begun.
+const LONGEST: Duration = Duration::from_secs(8);
 /// The longest once the change is decided: what it rests on grows old, and to read it again takes more requests.
-const LONGEST_DECIDED: Duration = Duration::from_millis(400);
+const LONGEST_DECIDED: Duration = Duration::from_millis(200);
 /// The longest after a change: it leaves the requests of the account to those that have not changed anything yet.
-const LONGEST_AFTER: Duration = Duration::from_secs(4);
+const LONGEST_AFTER: Duration = Duration::from_secs(2);
 /// Without a deadline, as under `cargo lambda watch`: Lambda's longest invocation.
 pub const GIVE_UP: Duration = Duration::from_secs(900);
 
@@ -41,13 +45,15 @@ impl Default for Patience {
 impl Patience {
     /// Waits before the next attempt; `false`, at once, where that would not leave `reserve` before the deadline.
     pub async fn wait(&mut self, clock: &Clock, reserve: Duration) -> bool {
-        let pause = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
+        // A long pause must not pass over what is left for another attempt.
+        let spare = clock.left().unwrap_or(Duration::MAX).saturating_sub(reserve);
+        let pause = self.next.mul_f64(0.5 + fastrand::f64() / 2.0).min(FIRST.max(spare / 2));
         let longest = match reserve {
             reserve if reserve >= reserve::ANNOUNCING => LONGEST,
             reserve if reserve >= reserve::CONFIRMING => LONGEST_DECIDED,
             _ => LONGEST_AFTER,
         };
-        self.next = (self.next * 2).min(longest);
+        self.next = self.next.mul_f64(GROWTH).min(longest);
         if !clock.allows(pause + reserve) || clock.elapsed() > GIVE_UP {
             return false;
         }
