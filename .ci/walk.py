@@ -43,7 +43,7 @@ class Emulator:
     """The emulated AWS: what people and databases do to it is said on its standard input."""
 
     def __init__(self, binary):
-        self.process = subprocess.Popen([binary, "--agent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.hello = json.loads(self.process.stdout.readline())
 
     def __call__(self, command):
@@ -184,7 +184,6 @@ def walk(operator, function, emulator):
     emulator("status orders-primary failed")
     answer = operator.aws("Fail over", '"promote":true')
     same("the order", answer["actions"], ["route-to-secondary", "promote-replica"])
-    same("what RDS has to do", json.loads(emulator("work"))["instance"].rsplit(":", 1)[-1], "orders-replica")
     emulator("promoted orders-replica")
     same("the replica", operator.aws("First look", '"action":"status"')["replica"]["role"], "promoted")
 

@@ -1,53 +1,21 @@
 //! A Lambda Runtime API on a free port, and the function's own process before it.
 
+use std::net::Ipv4Addr;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Request, Response};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper::server::conn::http1::Builder;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use emulator::{Post, RuntimeApi};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
-/// What the function posted.
-#[derive(Debug)]
-pub(crate) struct Post {
-    pub(crate) path: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
-}
-
 /// The Runtime API: events wait until the function asks for one.
-pub(crate) struct Lambda {
-    pub(crate) address: String,
-    events: mpsc::UnboundedSender<(String, u64)>,
-    posts: mpsc::UnboundedReceiver<Post>,
-}
+pub(crate) struct Lambda(RuntimeApi);
 
 impl Lambda {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (events, waiting) = mpsc::unbounded_channel();
-        let (posted, posts) = mpsc::unbounded_channel();
-        let waiting = Arc::new(Mutex::new(waiting));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (waiting, posted) = (Arc::clone(&waiting), posted.clone());
-                let service =
-                    service_fn(move |request| answer(request, Arc::clone(&waiting), posted.clone()));
-                tokio::spawn(Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        Self { address, events, posts }
+        let arn = "arn:aws:lambda:us-east-1:123456789012:function:failover";
+        Self(RuntimeApi::listen(Ipv4Addr::LOCALHOST, arn).await.unwrap())
     }
 
     /// Lets an event wait for the function, with a deadline in milliseconds since 1970.
@@ -57,40 +25,18 @@ impl Lambda {
 
     /// The same for what no JSON value can say.
     pub(crate) fn send_text(&self, event: String, deadline: u64) {
-        self.events.send((event, deadline)).unwrap();
+        drop(self.0.send(event, deadline));
     }
 
     /// What the function posts next.
     pub(crate) async fn post(&mut self) -> Post {
-        self.posts.recv().await.unwrap()
+        let post = self.0.post().await.unwrap();
+        assert!(
+            !post.headers.contains_key("transfer-encoding"),
+            "a body of known length has no need of chunks"
+        );
+        post
     }
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    waiting: Arc<Mutex<mpsc::UnboundedReceiver<(String, u64)>>>,
-    posted: mpsc::UnboundedSender<Post>,
-) -> http::Result<Response<String>> {
-    let (head, body) = request.into_parts();
-    assert!(!head.headers.contains_key(TRANSFER_ENCODING), "a body of known length has no need of chunks");
-    if head.method == Method::GET {
-        assert_eq!(head.uri, "/2018-06-01/runtime/invocation/next");
-        let Some((event, deadline)) = waiting.lock().await.recv().await else {
-            return std::future::pending().await;
-        };
-        return Response::builder()
-            .header("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
-            .header("Lambda-Runtime-Deadline-Ms", deadline)
-            .header(
-                "Lambda-Runtime-Invoked-Function-Arn",
-                "arn:aws:lambda:us-east-1:123456789012:function:failover",
-            )
-            .header(CONTENT_TYPE, "application/json")
-            .body(event);
-    }
-    let body = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
-    posted.send(Post { path: head.uri.to_string(), headers: head.headers, body }).unwrap();
-    Response::builder().status(202).body(String::new())
 }
 
 /// The function as Lambda runs it: its own process with nothing in its environment but what is said here.
@@ -105,7 +51,7 @@ impl Function {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rds-route53-failover"));
         command
             .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", &lambda.address)
+            .env("AWS_LAMBDA_RUNTIME_API", lambda.0.address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "failover")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")

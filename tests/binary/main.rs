@@ -9,8 +9,9 @@ mod wire;
 
 use std::collections::BTreeSet;
 
-use emulator::{Emulator, Fault, HealthCheck, Instance, Server, World};
+use emulator::{Emulator, Fault, Server};
 use jiff::Timestamp;
+use proof::rig::{CHECK, PRIMARY, REPLICA, world};
 use rds_route53_failover::config::VARIABLES;
 use rds_route53_failover::metrics::{NAMES, NAMESPACE};
 use serde::Deserialize;
@@ -19,9 +20,6 @@ use serde_json::{Value, json};
 use crate::lambda::{Function, Lambda};
 use crate::wire::{Cut, Wire};
 
-const PRIMARY: &str = "orders-primary";
-const REPLICA: &str = "orders-replica";
-const CHECK: &str = "11111111-2222-3333-4444-555555555555";
 const CONFIGURED: &[(&str, &str)] = &[
     ("PRIMARY_DB_INSTANCE_IDENTIFIER", PRIMARY),
     ("FAILOVER_DB_INSTANCE_IDENTIFIER", REPLICA),
@@ -36,13 +34,7 @@ fn soon() -> u64 {
 
 /// An AWS with a primary, its replica and the switch.
 async fn aws() -> (Emulator, Server) {
-    let mut world = World::new();
-    world.advance(Timestamp::now());
-    let primary = Instance::new("us-east-1", PRIMARY);
-    world.add(Instance::replica_of(&primary, "us-east-1", REPLICA));
-    world.add(primary);
-    world.add_health_check(HealthCheck::switch(CHECK));
-    let emulator = Emulator::new(world, Timestamp::now);
+    let emulator = Emulator::new(world(), Timestamp::now);
     let server = emulator.listen().await.unwrap();
     (emulator, server)
 }
@@ -181,7 +173,7 @@ async fn an_event_that_is_not_understood_fails_with_its_type_and_no_call() {
     lambda
         .send(json!({"source": "orders", "detail-type": "Order", "detail": {"action": "failover"}}), soon());
     let post = lambda.post().await;
-    assert!(post.path.ends_with("/invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/error"), "{post:?}");
+    assert!(post.path.ends_with("/invocation/8476a536-e9f4-11e8-9739-000000000001/error"), "{post:?}");
     assert_eq!(keys(&post.body), ["errorType", "errorMessage"].into());
     assert_eq!(post.body["errorType"], "EventNotUnderstood");
     assert!(post.body["errorMessage"].as_str().unwrap().contains("`orders`"));

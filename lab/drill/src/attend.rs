@@ -20,12 +20,10 @@ const TURNS: u32 = 4;
 #[derive(Debug, Default)]
 pub struct Seen {
     pub calls: Vec<Call>,
-    /// Metrics by name.
     pub metrics: Vec<(String, f64)>,
 }
 
 impl Seen {
-    /// The last value of a metric.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value)
     }

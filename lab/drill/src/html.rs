@@ -10,7 +10,6 @@ use super::svg;
 use super::text::{clock, counted, ending, failed, long, since, summary, told, written};
 use super::timeline::{CallLine, Ending, Event, Fate, Invocation, Run, What};
 
-/// The page.
 pub fn page(all: &[Played<'_>]) -> String {
     let mut body = String::new();
     head(&mut body, all);

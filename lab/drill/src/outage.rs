@@ -59,7 +59,6 @@ impl Outage {
     }
 }
 
-/// The outages of a run.
 pub fn outages(run: &Run, world: &World, start: Timestamp) -> Vec<Outage> {
     let mut outages: Vec<Outage> = Vec::new();
     for (from, to) in failing(run) {

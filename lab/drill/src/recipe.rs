@@ -6,7 +6,6 @@ use proof::rig::{CHECK, PRIMARY};
 
 use super::timeline::Ending;
 
-/// One run of it.
 pub fn run(sdk: &SdkConfig) -> impl Future<Output = Ending> + use<> {
     let (rds, route53) = (aws_sdk_rds::Client::new(sdk), aws_sdk_route53::Client::new(sdk));
     async move {

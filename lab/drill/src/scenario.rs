@@ -16,7 +16,6 @@ pub const FENCE: &str = "fence-primary";
 /// Who is invoked each minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handler {
-    /// The function of this project.
     Function,
     /// The common recipe, which sets `Disabled` alone.
     Recipe,
@@ -54,20 +53,15 @@ pub enum Deed {
     Fault(On, Fault),
     /// The next matching call fails so.
     FaultOnce(On, Fault),
-    /// All calls work again.
     FaultsEnd,
-    /// Anything else.
     World(fn(&mut World)),
 }
 
-/// What happens at a time.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// After the start.
     pub at: Duration,
-    /// In words.
     pub says: &'static str,
-    /// In deeds.
     pub deeds: Vec<Deed>,
 }
 
@@ -104,7 +98,6 @@ pub enum Expect {
     PromisesKept,
 }
 
-/// A scenario.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// For `--scenario`.
@@ -119,13 +112,11 @@ pub struct Scenario {
     pub variables: Vec<(&'static str, &'static str)>,
     /// Whether `HEALTH_ENDPOINTS` names three ports.
     pub probed: bool,
-    /// Makes the world, as it is at the start.
     pub world: fn() -> World,
     /// The replica's lag then, in seconds.
     pub lag: f64,
     /// Who is invoked: in one run each.
     pub handlers: Vec<Handler>,
-    /// What happens, in order.
     pub steps: Vec<Step>,
     /// What must come of it for the function; what plays beside it is held to [`Scenario::beside_expects`].
     pub expects: Vec<Expect>,
@@ -152,7 +143,6 @@ impl Scenario {
         }
     }
 
-    /// Sets an environment variable.
     pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.variables.push((name, value));
         self
@@ -164,7 +154,6 @@ impl Scenario {
         self
     }
 
-    /// Plays in another world.
     pub fn in_world(mut self, world: fn() -> World) -> Self {
         self.world = world;
         self
@@ -204,7 +193,6 @@ impl Scenario {
         self
     }
 
-    /// Says what must come of it.
     pub fn expect(mut self, expects: impl IntoIterator<Item = Expect>) -> Self {
         self.expects.extend(expects);
         self
@@ -225,7 +213,6 @@ impl Scenario {
         }
     }
 
-    /// The environment variables that a handler gets.
     pub fn variables_of(&self, handler: Handler) -> impl Iterator<Item = (&str, &str)> {
         let dropped = move |name: &str| handler == Handler::Unfenced && name == "FENCE_PRIMARY";
         self.variables.iter().map(|(name, value)| (*name, *value)).filter(move |(name, _)| !dropped(name))

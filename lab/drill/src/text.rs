@@ -64,7 +64,6 @@ pub fn put(out: &mut impl Write, indent: &str, label: &str, style: Style, text: 
     Ok(())
 }
 
-/// Names the scenarios.
 pub fn list(scenarios: &[Scenario], out: &mut impl Write) -> io::Result<()> {
     for Scenario { name, title, .. } in scenarios {
         let options = Options::new(WIDTH).initial_indent("    ").subsequent_indent("    ");

@@ -15,7 +15,6 @@ pub struct Event {
     pub what: What,
 }
 
-/// What happened.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum What {
@@ -38,13 +37,11 @@ pub enum What {
 }
 
 impl What {
-    /// The invocation, if it is one.
     pub fn invocation(&self) -> Option<&Invocation> {
         if let Self::Invocation(invocation) = self { Some(invocation) } else { None }
     }
 }
 
-/// One invocation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Invocation {
     /// What woke it.
@@ -78,7 +75,6 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// What was changed.
     pub fn actions(&self) -> &[&'static str] {
         match self {
             Self::Answered { actions, .. } | Self::Failed { actions, .. } => actions,
@@ -230,7 +226,6 @@ impl Track {
         }
     }
 
-    /// What it was last.
     pub fn last(&self) -> &str {
         self.spans.last().map_or("", |span| span.value.as_str())
     }
@@ -302,7 +297,6 @@ impl Run {
         self.verdicts.iter().all(|verdict| verdict.held)
     }
 
-    /// How it ended.
     pub fn fate(&self) -> Fate {
         match (self.held(), self.last("reads"), self.last("writes"), self.last(OPEN)) {
             (false, ..) => Fate::Unexpected,
@@ -324,12 +318,10 @@ impl Run {
         self.events.iter().filter_map(|event| Some((event.at, event.what.invocation()?)))
     }
 
-    /// The track of this name.
     pub fn track(&self, name: &str) -> Option<&Track> {
         self.tracks.iter().find(|track| track.name == name)
     }
 
-    /// What a track was last.
     pub fn last(&self, track: &str) -> &str {
         self.track(track).map_or("", Track::last)
     }

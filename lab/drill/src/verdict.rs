@@ -11,7 +11,6 @@ use super::scenario::{Expect, Scenario};
 use super::text::{failed, long};
 use super::timeline::{Ending, Run, Totals, Verdict, What};
 
-/// Adds up a run.
 pub fn total(run: &mut Run, world: &World, start: Timestamp) {
     let lasted = |track: &str, value: &str| {
         run.track(track).map_or(0.0, |track| track.seconds(value, 0.0, run.seconds))

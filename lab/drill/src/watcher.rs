@@ -54,7 +54,6 @@ impl Watcher {
         }
     }
 
-    /// Seconds since the start.
     pub fn since_start(&self, time: Timestamp) -> f64 {
         (time - self.start).as_secs_f64()
     }

@@ -12,32 +12,27 @@ pub const OTHER_REGION: &str = "us-west-2";
 const BY_METRIC: &str = "33333333-4444-5555-6666-777777777777";
 const ALARM: &str = "route-to-secondary";
 
-fn in_regions(primary: &str, replica: &str) -> World {
-    let primary = Instance::new(primary, PRIMARY);
-    let replica = Instance::replica_of(&primary, replica, REPLICA);
+fn pair(primary: Instance, replica_in: &str) -> World {
+    let replica = Instance::replica_of(&primary, replica_in, REPLICA);
     rig::world_of(primary, replica)
 }
 
 /// Primary and replica in the function's region.
 pub fn same_region() -> World {
-    in_regions(REGION, REGION)
+    pair(Instance::new(REGION, PRIMARY), REGION)
 }
 
-/// A Multi-AZ primary.
 pub fn multi_az() -> World {
-    let primary = Instance { multi_az: true, ..Instance::new(REGION, PRIMARY) };
-    let replica = Instance::replica_of(&primary, REGION, REPLICA);
-    rig::world_of(primary, replica)
+    pair(Instance { multi_az: true, ..Instance::new(REGION, PRIMARY) }, REGION)
 }
 
-/// The replica lives in another region.
 pub fn replica_in_another_region() -> World {
-    in_regions(REGION, OTHER_REGION)
+    pair(Instance::new(REGION, PRIMARY), OTHER_REGION)
 }
 
 /// The primary lives in another region than the function and the replica.
 pub fn primary_in_another_region() -> World {
-    in_regions(OTHER_REGION, REGION)
+    pair(Instance::new(OTHER_REGION, PRIMARY), REGION)
 }
 
 /// The switch has a child: a check of the function's metric, which turns it unhealthy without a call.

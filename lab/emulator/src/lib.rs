@@ -13,13 +13,7 @@
 //! - [`Limits`]: the account's token buckets, off until [`World::limit_requests`].
 //! - [`Call`], [`Event`], [`Change`]: what was called and what changed.
 //! - [`DnsClient`]: what a client with a cache connects to.
-//!
-//! # Agents
-//! In a rehearsal real databases stand for the instances. With [`World::performed_by_agent`] set,
-//! RDS accepts and refuses a promotion, a stop or a start as ever, and an agent performs it: it
-//! takes it with [`World::take_work`], shows statuses with [`World::set_status`] and ends a
-//! promotion with [`World::finish_promotion`]. The binary does the same with `--agent` and the
-//! commands `work`, `status` and `promoted`; `--help` lists all of its commands.
+//! - [`RuntimeApi`]: what a function's process asks for events.
 //!
 //! # Where it is not AWS
 //! Route 53's second limit, on record changes per second, is not emulated. What RDS answers to a
@@ -51,6 +45,7 @@ mod rds;
 mod record;
 mod requests;
 mod route53;
+mod runtime_api;
 mod sns;
 mod wire;
 mod world;
@@ -61,7 +56,6 @@ pub use doors::tcp::Server;
 pub use emulator::Emulator;
 pub use faults::{Fault, Faults, On};
 pub use limits::{Limit, Limits};
-pub use rds::agent::{Task, Work};
 pub use rds::events::RdsEvent;
 pub use rds::instance::{Instance, Source, StatusInfo};
 pub use rds::lifecycle::Promotion;
@@ -70,6 +64,7 @@ pub use requests::Reply;
 pub use route53::check::{HealthCheck, InsufficientData};
 pub use route53::dns::{Answer, DnsClient};
 pub use route53::zone::{Alias, Failover, RecordSet};
+pub use runtime_api::{Post, RuntimeApi};
 pub use sns::Message;
 pub use wire::Service;
 pub use world::World;

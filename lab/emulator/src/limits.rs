@@ -53,8 +53,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let actions = [
-            ("CreateHealthCheck", Limit::new(50, 0.5)),
-            ("DeleteHealthCheck", Limit::new(15, 3.0)),
             ("GetHealthCheckLastFailureReason", Limit::new(4, 1.0)),
             ("GetHealthCheckStatus", Limit::new(4, 1.0)),
         ];

@@ -1,4 +1,4 @@
-//! The emulator on a port, for trying the function by hand and for rehearsals. The first line of
+//! The emulator on a port, for trying the function by hand and for programs. The first line of
 //! its output is JSON with the URL, all names, and the function's environment; then it reads
 //! commands, one per line, and answers each with at least one line.
 
@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Parser;
-use emulator::{Emulator, Fault, HealthCheck, Instance, On, RdsEvent, RecordSet, Work, World};
+use emulator::{Emulator, Fault, Instance, On, World};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -21,38 +21,25 @@ const NAME: &str = "orders.example.com";
 
 const HELP: &str = "\
 status INSTANCE STATUS      such as: status orders-primary storage-full
-instances | check | dns     what is so now
+lag SECONDS|none [INSTANCE] ReplicaLag of the replica from now on
+promoted INSTANCE           a running promotion has ended as it should
 flags                       the flags of the health check, as JSON
 flags DISABLED INVERTED     a person sets the flags, such as: flags true false
-failing true|false          what the health check itself finds
-tag KEY VALUE | untag KEY   a person sets or removes a tag
-lag SECONDS|none [INSTANCE] ReplicaLag of the replica from now on
-connections INSTANCE N|none DatabaseConnections of an instance from now on
-replication INSTANCE STATUS StatusInfos, such as: replication orders-replica terminated
-work                        with --agent: the next accepted request, as JSON, or null
-promoted INSTANCE           with --agent: the promotion has ended as it should
-event INSTANCE EVENT-ID     an RDS event; prints its SNS message
-delete INSTANCE             a person deletes an instance
-rename INSTANCE NAME        a person renames an instance
-fault OPERATION FAULT       for the next call, such as: fault UpdateHealthCheck reset
-limits on|off               request limits
-delay MILLISECONDS          every answer is late by this, from now on; ends other faults
-clear                       no faults
+dns                         what DNS answers
+delay MILLISECONDS          every answer is late by this, from now on
 count                       how often each operation was called since the last time, as JSON
 calls | history | messages  what happened
-close-idle                  closes idle connections
-quit";
+quit
+
+The AWS CLI, with AWS_ENDPOINT_URL, shows the rest.";
 
 /// AWS on a port of this machine, for trying the function by hand.
 #[derive(Parser)]
-#[command(after_help = help())]
+#[command(after_help = format!("Commands on standard input:\n{HELP}"))]
 struct Options {
     /// Throttles Route 53 and RDS at AWS's documented limits.
     #[arg(long)]
     limit_requests: bool,
-    /// Promotions, stops and starts are performed by an agent: see `work`.
-    #[arg(long)]
-    agent: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -60,7 +47,6 @@ async fn main() -> io::Result<()> {
     let options = Options::parse();
     let (mut world, topic) = world();
     world.limit_requests(options.limit_requests);
-    world.performed_by_agent = options.agent;
     let emulator = Emulator::new(world, Timestamp::now);
     let server = emulator.listen().await?;
     let hello = json!({
@@ -91,7 +77,6 @@ async fn main() -> io::Result<()> {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["quit"] => return Ok(()),
-            ["close-idle"] => server.close_idle_connections(),
             words => println!("{}", command(&emulator, words)),
         }
     }
@@ -100,16 +85,9 @@ async fn main() -> io::Result<()> {
 }
 
 fn world() -> (World, String) {
-    let mut world = World::new();
-    world.advance(Timestamp::now());
     let primary = Instance::new(REGION, PRIMARY);
     let replica = Instance::replica_of(&primary, REGION, REPLICA);
-    let records =
-        [RecordSet::primary(NAME, &primary.address, CHECK), RecordSet::secondary(NAME, &replica.address)];
-    world.add_zone(ZONE, "example.com", records);
-    world.add(primary);
-    world.add(replica);
-    world.add_health_check(HealthCheck::tcp(CHECK, NAME, 5432));
+    let mut world = World::of_pair(Timestamp::now(), [primary, replica], CHECK, (ZONE, "example.com"), NAME);
     world.set_replica_lag(REPLICA, Some(1.0));
     let topic = world.add_topic(REGION, "failover");
     (world, topic)
@@ -120,43 +98,12 @@ fn command(emulator: &Emulator, words: &[&str]) -> String {
     let mut world = emulator.world();
     let done = || "ok".to_owned();
     match words {
-        ["status" | "delete" | "event" | "rename" | "connections" | "replication" | "promoted", id, ..]
-            if world.instance(id).is_none() =>
-        {
+        ["status" | "promoted", id, ..] if world.instance(id).is_none() => {
             format!("there is no instance {id}")
         }
         ["status", id, status] => {
             world.set_status(id, status);
             done()
-        }
-        ["delete", id] => {
-            world.console_delete(id);
-            done()
-        }
-        ["rename", from, to] => {
-            world.console_rename(from, to);
-            done()
-        }
-        ["event", id, event] => {
-            world.push_event(RdsEvent::new(id, event));
-            let event = world.events().last();
-            event.map_or_else(done, |event| event.sns_message(REGION))
-        }
-        ["instances"] => [PRIMARY, REPLICA]
-            .iter()
-            .map(|id| match world.instance(id) {
-                Some(i) => format!("{id}: {}, source {:?}", i.status, i.source),
-                None => format!("{id}: not found"),
-            })
-            .collect::<Vec<_>>()
-            .join("\n"),
-        ["check"] => {
-            let healthy = world.is_healthy(CHECK);
-            format!(
-                "{:#?}
-healthy: {healthy}",
-                world.health_check(CHECK)
-            )
         }
         ["dns"] => match world.dns_answer(NAME, now) {
             Some(answer) => format!("{} (TTL {} s)", answer.value, answer.ttl),
@@ -182,51 +129,14 @@ healthy: {healthy}",
             }
             _ => "flags true|false true|false".to_owned(),
         },
-        ["failing", failing] => {
-            world.set_failing(CHECK, *failing == "true");
-            done()
-        }
-        ["tag", key, value @ ..] => {
-            world.console_set_tag(CHECK, key, &value.join(" "));
-            done()
-        }
-        ["untag", key] => {
-            world.console_remove_tag(CHECK, key);
-            done()
-        }
         ["lag", lag, id @ ..] => {
             world.set_replica_lag(id.first().unwrap_or(&REPLICA), lag.parse().ok());
             done()
-        }
-        ["connections", id, connections] => {
-            world.set_database_connections(id, connections.parse().ok());
-            done()
-        }
-        ["replication", id, status] => {
-            world.set_replication(id, status);
-            done()
-        }
-        ["work"] => {
-            let work = world.take_work();
-            let work =
-                work.map(|Work { instance, task }| json!({ "instance": instance, "task": task.name() }));
-            json!(work).to_string()
         }
         ["promoted", id] => {
             world.finish_promotion(id);
             done()
         }
-        ["limits", on @ ("on" | "off")] => {
-            world.limit_requests(*on == "on");
-            done()
-        }
-        ["fault", operation, fault] => match named(fault) {
-            Some(fault) => {
-                world.faults.once(On::operation((*operation).to_owned()), fault);
-                done()
-            }
-            None => help(),
-        },
         ["delay", milliseconds] => match milliseconds.parse() {
             Ok(milliseconds) => {
                 world.faults.clear();
@@ -244,24 +154,11 @@ healthy: {healthy}",
             world.forget_record();
             counted
         }
-        ["clear"] => {
-            world.faults.clear();
-            done()
-        }
         ["calls"] => lines(world.calls()),
         ["history"] => lines(world.history()),
         ["messages"] => lines(world.messages()),
-        _ => help(),
+        _ => HELP.to_owned(),
     }
-}
-
-fn named(fault: &str) -> Option<Fault> {
-    Fault::NAMED.iter().find(|(name, _)| *name == fault).map(|(_, fault)| fault.clone())
-}
-
-fn help() -> String {
-    let faults: Vec<_> = Fault::NAMED.iter().map(|(name, _)| *name).collect();
-    format!("Commands on standard input:\n{HELP}\nfaults: {}", faults.join(", "))
 }
 
 fn lines<T: std::fmt::Display>(all: &[T]) -> String {

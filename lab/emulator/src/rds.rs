@@ -1,6 +1,6 @@
 //! RDS: instances, what they go through, and what happened to them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
@@ -8,12 +8,10 @@ use crate::faults::Asked;
 use crate::record::Change;
 use crate::wire::{ApiError, ApiResult, Params};
 use crate::world::World;
-use agent::{Task, Work};
 use describe::{describe, instance_answer};
 use events::{RdsEvent, describe_events};
 use instance::{Instance, Source, arn};
 
-pub(crate) mod agent;
 mod describe;
 pub(crate) mod events;
 pub(crate) mod instance;
@@ -25,8 +23,6 @@ pub(crate) struct Rds {
     pub(crate) events: Vec<RdsEvent>,
     /// The identifiers that ever were.
     known: BTreeSet<String>,
-    /// What an agent has yet to take.
-    work: VecDeque<Work>,
     keys: u64,
 }
 
@@ -49,8 +45,6 @@ pub(crate) fn run(
         "DescribeEvents" => return describe_events(world, region, params, request_id),
         "PromoteReadReplica" => ("PromoteReadReplica", promote(world, region, params)?),
         "StopDBInstance" => ("StopDBInstance", stop(world, region, params)?),
-        "StartDBInstance" => ("StartDBInstance", start(world, region, params)?),
-        "DeleteDBInstance" => ("DeleteDBInstance", delete(world, region, params)?),
         "ModifyDBInstance" => ("ModifyDBInstance", modify(world, region, params)?),
         "CreateDBInstanceReadReplica" => {
             ("CreateDBInstanceReadReplica", create_replica(world, region, params)?)
@@ -168,7 +162,7 @@ impl World {
             return Err(invalid_state(format!("DB Instance {} is already being promoted.", instance.id)));
         }
         must_be(instance, "available")?;
-        self.perform(key, Task::Promote);
+        self.run_promotion(key);
         Ok(())
     }
 }
@@ -187,41 +181,7 @@ fn stop(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u6
             instance.id
         )));
     }
-    world.perform(key, Task::Stop);
-    Ok(key)
-}
-
-fn start(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
-    let instance = find_by_identifier(world, region, &mut params)?;
-    let key = instance.key;
-    params.finish()?;
-    must_be(instance, "stopped")?;
-    world.perform(key, Task::Start);
-    Ok(key)
-}
-
-fn delete(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
-    let instance = find_by_identifier(world, region, &mut params)?;
-    let key = instance.key;
-    let skip = params.take_bool("SkipFinalSnapshot")?;
-    let snapshot = params.take("FinalDBSnapshotIdentifier");
-    params.take_bool("DeleteAutomatedBackups")?;
-    params.finish()?;
-    if skip == snapshot.is_some() {
-        return Err(invalid_combination(
-            "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
-        ));
-    }
-    if instance.status == "deleting" {
-        return Err(invalid_state(format!("Instance {} is already being deleted.", instance.id)));
-    }
-    if instance.deletion_protection {
-        return Err(invalid_combination(
-            "Cannot delete protected DB Instance, please disable deletion protection and try again.",
-        ));
-    }
-    world.pass_through(key, &["deleting"]);
-    world.after(world.step, move |world| world.remove(key));
+    world.pass_through(key, &["stopping", "stopped"]);
     Ok(key)
 }
 
@@ -229,61 +189,29 @@ fn modify(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<
     let instance = find_by_identifier(world, region, &mut params)?;
     let (key, id) = (instance.key, instance.id.clone());
     let at_once = params.take_bool("ApplyImmediately")?;
-    let new_id = params.take("NewDBInstanceIdentifier");
-    let storage = params.take_parsed::<u32>("AllocatedStorage")?;
-    let class = params.take("DBInstanceClass");
     let retention = params.take_parsed::<u32>("BackupRetentionPeriod")?;
-    let protection = params.take_parsed::<bool>("DeletionProtection")?;
     let group = params.take("DBParameterGroupName");
     params.finish()?;
     if !["available", "storage-full", "storage-optimization"].contains(&instance.status.as_str()) {
         must_be(instance, "available")?;
     }
-    if storage.is_some_and(|storage| storage < instance.storage) {
-        return Err(invalid_combination(
-            "Requested storage size cannot be less than the current storage size.",
-        ));
-    }
     retention.map_or(Ok(()), check_retention)?;
-    if let Some(new_id) = &new_id {
-        check_identifier("NewDBInstanceIdentifier", new_id)?;
-        if find(world, region, new_id).is_ok() {
-            return Err(already_exists());
-        }
-    }
     let step = world.step;
     world.changed(Change::InstanceModified { instance: id });
-    if let Some(instance) = world.by_key(key) {
-        instance.deletion_protection = protection.unwrap_or(instance.deletion_protection);
-        // At once, whatever ApplyImmediately says; its static parameters wait for a reboot. Source: "ModifyDBInstance".
-        if let Some(group) = group {
-            instance.parameter_group = group;
-        }
+    // At once, whatever ApplyImmediately says; its static parameters wait for a reboot. Source: "ModifyDBInstance".
+    if let (Some(instance), Some(group)) = (world.by_key(key), group) {
+        instance.parameter_group = group;
     }
     // What is not applied at once waits for a maintenance window, which never comes here.
-    if !at_once {
-        return Ok(key);
-    }
-    if let Some(new_id) = new_id {
-        world.pass_through(key, &["renaming", "available"]);
-        world.after(step, move |world| world.rename(key, &new_id));
-    } else if storage.is_some() || class.is_some() || retention.is_some() {
+    if let (true, Some(retention)) = (at_once, retention) {
         world.pass_through(key, &["modifying", "available"]);
         world.after(step, move |world| {
             if let Some(instance) = world.by_key(key) {
-                instance.storage = storage.unwrap_or(instance.storage);
-                instance.backup_retention = retention.unwrap_or(instance.backup_retention);
-                if let Some(class) = class {
-                    instance.class = class;
-                }
+                instance.backup_retention = retention;
             }
         });
     }
     Ok(key)
-}
-
-fn already_exists() -> ApiError {
-    ApiError::bad("DBInstanceAlreadyExists", "DB Instance already exists")
 }
 
 fn create_replica(world: &mut World, region: &str, mut params: Params<'_>) -> ApiResult<u64> {
@@ -301,7 +229,7 @@ fn create_replica(world: &mut World, region: &str, mut params: Params<'_>) -> Ap
     // DBParameterGroupName is supported for few engines, and only across regions for MySQL: it is not known here.
     params.finish()?;
     if find(world, region, &id).is_ok() {
-        return Err(already_exists());
+        return Err(ApiError::bad("DBInstanceAlreadyExists", "DB Instance already exists"));
     }
     let source = if name.starts_with("arn:") {
         world.instance(&name).ok_or_else(|| not_found(&name))?

@@ -25,7 +25,6 @@ pub struct Call {
     pub target: Option<String>,
     /// Whether the operation can change anything.
     pub is_write: bool,
-    /// What it did change.
     pub changes: Vec<Change>,
     pub outcome: Outcome,
 }
@@ -35,7 +34,6 @@ pub struct Call {
 pub enum Outcome {
     /// Carried out and answered.
     Ok,
-    /// Refused by the service.
     Refused {
         status: u16,
         /// The error code, such as `DBInstanceNotFound`.
@@ -43,11 +41,9 @@ pub enum Outcome {
     },
     /// Ended by a fault; whether it was carried out stands in [`Call::changes`].
     Fault(Fault),
-    /// The caller crashed here.
     Crash,
 }
 
-/// Who changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A call through a front door.
@@ -58,10 +54,9 @@ pub enum Actor {
     Aws,
 }
 
-/// A change of the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// An accepted creation or update of a health check, with what it has after it.
+    /// An accepted update of a health check, with what it has after it.
     CheckUpdated {
         check: String,
         disabled: bool,
@@ -119,7 +114,6 @@ pub enum Change {
     },
 }
 
-/// A change with its time and its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// By the emulator's clock.
@@ -128,7 +122,6 @@ pub struct Event {
     pub change: Change,
 }
 
-/// The call log and the history.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) calls: Vec<Call>,

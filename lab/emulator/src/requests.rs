@@ -17,18 +17,14 @@ use crate::{cloudwatch, rds, route53, sns};
 /// What a front door does with a request.
 #[derive(Debug)]
 pub enum Reply {
-    /// Answers.
     Answer(Response<Bytes>),
-    /// Answers after this long.
     AnswerAfter(Duration, Response<Bytes>),
     /// Keeps the connection open and never answers.
     Hang,
-    /// Resets the connection.
     Reset,
 }
 
 impl World {
-    /// Carries out one request.
     pub fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Reply {
         self.advance(now);
         self.record.number += 1;

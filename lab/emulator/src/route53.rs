@@ -24,8 +24,6 @@ pub(crate) struct Route53 {
     pub(crate) checks: Vec<HealthCheck>,
     /// The flags that DNS answers go by already.
     pub(crate) effective: BTreeMap<String, (bool, bool)>,
-    /// The check that each creation made, by its `CallerReference`, with what it asked for.
-    created: BTreeMap<String, HealthCheck>,
     pub(crate) zones: Vec<Zone>,
 }
 
@@ -56,7 +54,6 @@ pub(crate) fn identify(request: &Request<Bytes>) -> ApiResult<Route<'_>> {
         (&Method::POST, ["2013-04-01", "healthcheck", id]) => ("UpdateHealthCheck", *id),
         (&Method::GET, ["2013-04-01", "healthcheck", id, "status"]) => ("GetHealthCheckStatus", *id),
         (&Method::GET, ["2013-04-01", "healthcheck"]) => ("ListHealthChecks", ""),
-        (&Method::POST, ["2013-04-01", "healthcheck"]) => ("CreateHealthCheck", ""),
         (&Method::GET, ["2013-04-01", "tags", "healthcheck", id]) => ("ListTagsForResource", *id),
         (&Method::POST, ["2013-04-01", "tags", "healthcheck", id]) => ("ChangeTagsForResource", *id),
         (&Method::GET, ["2013-04-01", "hostedzone", id, "rrset"]) => ("ListResourceRecordSets", *id),
@@ -75,7 +72,6 @@ pub(crate) fn run(world: &mut World, route: &Route<'_>, body: &[u8]) -> ApiResul
     match operation {
         "GetHealthCheck" => operations::get(world, id),
         "ListHealthChecks" => operations::list(world, query),
-        "CreateHealthCheck" => operations::create(world, body),
         "UpdateHealthCheck" => operations::update(world, id, body),
         "ListTagsForResource" => tags::list(find(world, id)?),
         "ChangeTagsForResource" => tags::change(world, id, body),

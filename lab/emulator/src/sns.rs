@@ -25,7 +25,6 @@ pub(crate) struct Sns {
     messages: Vec<Message>,
 }
 
-/// A published message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub time: Timestamp,
@@ -57,7 +56,6 @@ impl World {
         arn
     }
 
-    /// Everything that was published.
     #[must_use]
     pub fn messages(&self) -> &[Message] {
         &self.sns.messages

@@ -15,7 +15,6 @@ mod xml;
 pub(crate) use params::Params;
 pub(crate) use xml::Xml;
 
-/// The services that are emulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     /// Relational Database Service, query protocol.

@@ -12,9 +12,12 @@ use crate::cloudwatch::metric::CloudWatch;
 use crate::faults::{Faults, On};
 use crate::limits::Limits;
 use crate::rds::Rds;
+use crate::rds::instance::Instance;
 use crate::rds::lifecycle::Promotion;
 use crate::record::{Actor, Call, Change, Event, Record};
 use crate::route53::Route53;
+use crate::route53::check::HealthCheck;
+use crate::route53::zone::RecordSet;
 use crate::sns::Sns;
 
 pub(crate) type Step = Box<dyn FnOnce(&mut World) + Send>;
@@ -36,16 +39,11 @@ pub struct World {
     pub(crate) hooks: Vec<(Trigger, Step)>,
     pub(crate) crash: Option<Crash>,
     pub(crate) crashed: Arc<Notify>,
-    /// What goes wrong.
     pub faults: Faults,
     /// How many requests AWS takes, once [`World::limit_requests`] is on.
     pub limits: Limits,
-    /// How promotions run.
     pub promotion: Promotion,
-    /// Whether an agent carries out what RDS accepts, instead of the passing of time; see
-    /// [`World::take_work`].
-    pub performed_by_agent: bool,
-    /// How long each step of a start, stop, rename, creation or deletion takes.
+    /// How long each step of a stop, a change or a creation takes.
     pub step: Duration,
     /// How long a change of a health check's flags takes to reach DNS answers.
     pub dns_propagation: Duration,
@@ -101,11 +99,31 @@ impl World {
             faults: Faults::default(),
             limits: Limits::default(),
             promotion: Promotion::default(),
-            performed_by_agent: false,
             step: Duration::from_secs(60),
             dns_propagation: Duration::ZERO,
             route53_only_in_us_east_1: true,
         }
+    }
+
+    /// A pair as a function guards it: both instances, a check of the primary, and both failover records of a
+    /// name in a zone (its id and domain).
+    #[must_use]
+    pub fn of_pair(
+        now: Timestamp,
+        [primary, replica]: [Instance; 2],
+        check: &str,
+        (zone, domain): (&str, &str),
+        name: &str,
+    ) -> Self {
+        let mut world = Self::new();
+        world.advance(now);
+        let records =
+            [RecordSet::primary(name, &primary.address, check), RecordSet::secondary(name, &replica.address)];
+        world.add_zone(zone, domain, records);
+        world.add_health_check(HealthCheck::tcp(check, &primary.address, primary.port));
+        world.add(primary);
+        world.add(replica);
+        world
     }
 
     /// The latest time this world was told.
@@ -184,7 +202,6 @@ impl World {
         self.record.calls.iter().filter(|call| call.is_write)
     }
 
-    /// How many calls of this operation arrived.
     #[must_use]
     pub fn count(&self, operation: &str) -> usize {
         let calls = self.record.calls.iter();

@@ -164,25 +164,6 @@ async fn ask(stream: &mut TcpStream) -> io::Result<String> {
 }
 
 #[tokio::test]
-async fn idle_connections_are_closed_and_busy_ones_are_not() {
-    let (emulator, _) = emulator(world());
-    let server = emulator.listen().await.unwrap();
-    let mut idle = TcpStream::connect(server.address()).await.unwrap();
-    assert!(ask(&mut idle).await.unwrap().starts_with("HTTP/1.1 200"));
-    emulator.world().faults.once(On::any(), Fault::Slow(Duration::from_millis(50)));
-    let mut busy = TcpStream::connect(server.address()).await.unwrap();
-    let close = async {
-        while emulator.world().calls().len() < 2 {
-            tokio::task::yield_now().await;
-        }
-        server.close_idle_connections();
-    };
-    let (answer, ()) = tokio::join!(ask(&mut busy), close);
-    assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
-    assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
-}
-
-#[tokio::test]
 async fn a_reset_is_a_reset_and_no_orderly_end() {
     let (emulator, _) = emulator(world());
     let server = emulator.listen().await.unwrap();

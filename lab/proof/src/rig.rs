@@ -13,7 +13,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
-use emulator::{Emulator, HealthCheck, Instance, RecordSet, World};
+use emulator::{Emulator, Instance, World};
 use jiff::{SignedDuration, Timestamp};
 use rds_route53_failover::app::App;
 use rds_route53_failover::aws::{Aws, BEHAVIOUR};
@@ -82,17 +82,7 @@ pub fn world() -> World {
 
 /// The same around other instances of these names; no lag is reported yet.
 pub fn world_of(primary: Instance, replica: Instance) -> World {
-    let mut world = World::new();
-    world.advance(origin());
-    let (to_primary, to_replica) = (primary.address.clone(), replica.address.clone());
-    world.add(primary);
-    world.add(replica);
-    world.add_health_check(HealthCheck::tcp(CHECK, &to_primary, 5432));
-    world.add_zone(
-        ZONE,
-        "orders.example",
-        [RecordSet::primary(RECORD, &to_primary, CHECK), RecordSet::secondary(RECORD, &to_replica)],
-    );
+    let mut world = World::of_pair(origin(), [primary, replica], CHECK, (ZONE, "orders.example"), RECORD);
     world.add_topic(REGION, TOPIC);
     world
 }

@@ -66,9 +66,6 @@ const PHP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/php/client.php");
 const RESILIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/resilient_client.php");
 
 /// Starts a client that writes rows, or reads, until it is dropped.
-///
-/// # Errors
-/// If PHP can't be started.
 pub fn start(
     name: &str,
     retries: Loop,

@@ -36,9 +36,6 @@ pub struct Dns {
 }
 
 /// Starts both.
-///
-/// # Errors
-/// If a port can't be bound.
 pub async fn start(
     emulator: Emulator,
     endpoints: HashMap<String, Vec<Ipv4Addr>>,
@@ -111,7 +108,6 @@ impl Route53 {
         (answers, true)
     }
 
-    /// The last answer that was given.
     fn last_given(&self) -> Option<String> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

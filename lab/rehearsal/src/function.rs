@@ -30,9 +30,6 @@ pub struct Function {
 
 impl Function {
     /// Starts the binary on its host with these environment variables.
-    ///
-    /// # Errors
-    /// If it can't be started, or refuses its configuration.
     pub async fn start(
         paths: &Paths,
         variables: &BTreeMap<String, String>,
@@ -62,14 +59,11 @@ impl Function {
             Ok(Ok(Ok(_))) => Ok(function),
             Ok(Ok(Err(error))) => bail!("the first status failed: {error}"),
             Ok(Err(error)) => Err(error),
-            Err(_) => bail!("the function does not start: {:?}", function.runtime.init_error()),
+            Err(_) => bail!("the function does not start"),
         }
     }
 
     /// Invokes it and records how that ended.
-    ///
-    /// # Errors
-    /// If it does not answer.
     pub async fn invoke(&self, event: Value) -> Result<Ended> {
         invoke(&self.runtime, &self.record, event, self.limit).await
     }
@@ -91,7 +85,6 @@ impl Function {
         self.schedule = Some(task.abort_handle());
     }
 
-    /// No more ticks.
     pub fn pause_schedule(&mut self) {
         if let Some(task) = self.schedule.take() {
             task.abort();

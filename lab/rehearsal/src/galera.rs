@@ -39,9 +39,6 @@ fi
 "#;
 
 /// Three nodes that have begun with the same data, and are in one cluster.
-///
-/// # Errors
-/// If one does not start, or does not join.
 pub async fn cluster(paths: &Paths) -> Result<[Mariadb; 3]> {
     let (template, folder) = (&paths.mariadb, &paths.folder);
     let seed = folder.join("seed");
@@ -92,7 +89,6 @@ fn node(host: Host, id: u32, template: &Path, folder: &Path) -> Result<Mariadb> 
     Ok(node)
 }
 
-/// Whether a node takes part.
 async fn synced(node: &Mariadb) -> bool {
     let state = node.query("SHOW STATUS LIKE 'wsrep_local_state'").await;
     state.is_ok_and(|rows| rows.first().and_then(|row| row.get::<String, _>(1)).as_deref() == Some("4"))

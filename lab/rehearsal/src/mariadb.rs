@@ -27,9 +27,6 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Makes the data folder that every server begins with a copy of: the schema and the application's account.
-///
-/// # Errors
-/// If a program of MariaDB fails.
 pub fn template(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let data = format!("--datadir={}", folder.display());
@@ -64,7 +61,6 @@ pub struct Mariadb {
     pub host: Host,
     id: u32,
     folder: PathBuf,
-    /// Further options.
     pub options: Vec<String>,
     once: Option<String>,
     programs: Option<PathBuf>,
@@ -73,9 +69,6 @@ pub struct Mariadb {
 
 impl Mariadb {
     /// A server with a copy of the template's data, not running yet.
-    ///
-    /// # Errors
-    /// If the copy fails.
     pub fn new(host: Host, id: u32, template: &Path, folder: &Path) -> Result<Self> {
         let folder = folder.join(host.name);
         std::fs::create_dir_all(&folder)?;
@@ -104,19 +97,12 @@ impl Mariadb {
     }
 
     /// Starts the process and waits until it answers.
-    ///
-    /// # Errors
-    /// If it does not.
     pub async fn start(&mut self) -> Result<()> {
         self.spawn()?;
         let answers = || async { self.query("SELECT 1").await.is_ok() };
         until("the server answers", Duration::from_secs(30), answers).await
     }
 
-    /// Starts the process.
-    ///
-    /// # Errors
-    /// If it can't be started.
     pub fn spawn(&mut self) -> Result<()> {
         let mut command = on(self.host, "/usr/sbin/mariadbd");
         let folder = self.folder.display();
@@ -142,9 +128,6 @@ impl Mariadb {
     }
 
     /// Makes it a read replica of another server.
-    ///
-    /// # Errors
-    /// If it refuses.
     pub async fn replicate_from(&self, source: Ipv4Addr) -> Result<()> {
         self.query(&format!(
             "CHANGE MASTER TO MASTER_HOST='{source}', MASTER_USER='repl', MASTER_PASSWORD='{PASSWORD}', \
@@ -155,15 +138,11 @@ impl Mariadb {
         Ok(())
     }
 
-    /// Whether the process runs.
     pub fn runs(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Kills it, as a power cut does.
-    ///
-    /// # Errors
-    /// If it does not run.
     pub async fn kill(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the server does not run")?;
         signal(&child, Signal::KILL)?;
@@ -172,9 +151,6 @@ impl Mariadb {
     }
 
     /// Shuts it down in order.
-    ///
-    /// # Errors
-    /// If it does not run.
     pub async fn stop(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the server does not run")?;
         signal(&child, Signal::TERM)?;
@@ -183,25 +159,15 @@ impl Mariadb {
     }
 
     /// Freezes it: the kernel goes on accepting connections, nobody answers.
-    ///
-    /// # Errors
-    /// If it does not run.
     pub fn freeze(&self) -> Result<()> {
         signal(self.child.as_ref().context("the server does not run")?, Signal::STOP)
     }
 
-    /// Lets it go on.
-    ///
-    /// # Errors
-    /// If it does not run.
     pub fn thaw(&self) -> Result<()> {
         signal(self.child.as_ref().context("the server does not run")?, Signal::CONT)
     }
 
     /// A query of the host's agent, which no cut of the network stops.
-    ///
-    /// # Errors
-    /// If the server refuses or does not answer.
     pub async fn query(&self, sql: &str) -> Result<Vec<Row>> {
         query(&self.socket(), sql).await
     }
@@ -214,9 +180,6 @@ impl Mariadb {
     }
 
     /// The rows that are on this server, by client.
-    ///
-    /// # Errors
-    /// If the server refuses or does not answer.
     pub async fn rows(&self) -> Result<Vec<(String, u64)>> {
         let rows = self.query("SELECT client, n FROM app.entries").await?;
         rows.into_iter().map(|row| mysql_async::from_row_opt(row).context("a row of another shape")).collect()

@@ -60,9 +60,6 @@ pub fn run(words: &[&str]) -> Result<()> {
 }
 
 /// Makes all hosts and the router between them, and points name resolution to the resolver.
-///
-/// # Errors
-/// If the kernel refuses.
 pub fn build(folder: &Path) -> Result<()> {
     run(&["mkdir", "-p", "/run/netns"])?;
     run(&["mount", "-t", "tmpfs", "netns", "/run/netns"])?;
@@ -87,17 +84,11 @@ pub fn build(folder: &Path) -> Result<()> {
 }
 
 /// Drops all packets between two networks, silently.
-///
-/// # Errors
-/// If the kernel refuses.
 pub fn cut(one: &str, other: &str) -> Result<()> {
     between(&["add"], one, other)
 }
 
 /// Takes a cut back.
-///
-/// # Errors
-/// If there is no such cut.
 pub fn heal(one: &str, other: &str) -> Result<()> {
     between(&["delete"], one, other)
 }

@@ -41,9 +41,6 @@ pub struct Page {
 
 impl Page {
     /// Serves until it is killed.
-    ///
-    /// # Errors
-    /// If the address can't be bound.
     pub async fn serve(self) -> Result<()> {
         let listener = TcpListener::bind(self.listen).await?;
         loop {

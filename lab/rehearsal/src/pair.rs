@@ -25,17 +25,11 @@ pub struct Pair {
 
 impl Pair {
     /// Starts servers, replication, AWS, DNS and the function; no tick and no client yet.
-    ///
-    /// # Errors
-    /// If a part does not start.
     pub async fn start(paths: &Paths, settings: &[(&str, &str)]) -> Result<Self> {
         Self::start_with_ttl(paths, settings, TTL).await
     }
 
     /// The same with another TTL of the failover records.
-    ///
-    /// # Errors
-    /// If a part does not start.
     pub async fn start_with_ttl(paths: &Paths, settings: &[(&str, &str)], ttl: u32) -> Result<Self> {
         let record = Arc::clone(&paths.record);
         let mut primary = Mariadb::new(A1, 1, &paths.mariadb, &paths.folder)?;
@@ -74,9 +68,6 @@ impl Pair {
     }
 
     /// Acknowledged rows that are not on the server that counts: client, number, second.
-    ///
-    /// # Errors
-    /// If the server does not answer.
     pub async fn lost(&self, on: &Arc<Mutex<Mariadb>>) -> Result<Vec<(String, u64, f64)>> {
         if self.scene.fault() == &Fault::LostRows {
             on.lock().await.query("DELETE FROM app.entries").await?;

@@ -44,9 +44,6 @@ pub struct Node {
 }
 
 /// An etcd on a host.
-///
-/// # Errors
-/// If it can't be started.
 pub fn etcd(host: Host, folder: &Path) -> Result<Child> {
     let folder = folder.join(host.name);
     std::fs::create_dir_all(&folder)?;
@@ -62,9 +59,6 @@ pub fn etcd(host: Host, folder: &Path) -> Result<Child> {
 
 impl Node {
     /// A node that is not running yet.
-    ///
-    /// # Errors
-    /// If its configuration can't be written.
     pub fn new(host: Host, site: &'static str, etcd: Host, follows: &[Host], folder: &Path) -> Result<Self> {
         let folder = folder.join(host.name);
         std::fs::create_dir_all(&folder)?;
@@ -117,9 +111,6 @@ postgresql:
     }
 
     /// Starts Patroni, which starts PostgreSQL.
-    ///
-    /// # Errors
-    /// If it can't be started.
     pub fn start(&mut self) -> Result<()> {
         let mut command = on_as_postgres(self.host, "patroni")?;
         command.arg(self.folder.join("patroni.yml"));
@@ -128,9 +119,6 @@ postgresql:
     }
 
     /// Ends everything on the host, as a power cut does.
-    ///
-    /// # Errors
-    /// If its processes can't be listed.
     pub async fn kill(&mut self) -> Result<()> {
         kill_all(self.host)?;
         if let Some(mut child) = self.child.take() {
@@ -170,9 +158,6 @@ postgresql:
     }
 
     /// Runs SQL through the node's own socket; the rows as text.
-    ///
-    /// # Errors
-    /// If the server refuses.
     pub async fn sql(&self, sql: &str) -> Result<Vec<String>> {
         let mut command = on(self.host, &self.programs.join("psql").to_string_lossy());
         command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"]);
@@ -183,9 +168,6 @@ postgresql:
     }
 
     /// The rows that are on this node, by client.
-    ///
-    /// # Errors
-    /// If it does not answer.
     pub async fn rows(&self) -> Result<Vec<(String, u64)>> {
         let lines = self.sql("SELECT client || ' ' || n FROM entries").await?;
         lines

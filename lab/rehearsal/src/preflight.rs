@@ -7,12 +7,10 @@ use anyhow::{Result, bail};
 
 use crate::patroni;
 
-/// Something that a case needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// A program of the distribution.
     Program(&'static str),
-    /// A file.
     File(&'static str),
     /// A module of PHP.
     Php(&'static str),

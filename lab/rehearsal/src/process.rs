@@ -36,9 +36,6 @@ pub fn on_as_postgres(host: Host, program: &str) -> Result<Command> {
 }
 
 /// Kills everything that runs on a host, as a power cut does.
-///
-/// # Errors
-/// If the host's processes can't be listed.
 pub fn kill_all(host: Host) -> Result<()> {
     let listed = std::process::Command::new("ip").args(["netns", "pids", host.name]).output()?;
     for pid in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
@@ -51,9 +48,6 @@ pub fn kill_all(host: Host) -> Result<()> {
 }
 
 /// Starts a server whose words go into a log.
-///
-/// # Errors
-/// If the log can't be written or the program can't be run.
 pub fn start(mut command: Command, log: &Path) -> Result<Child> {
     let log = File::options().create(true).append(true).open(log)?;
     command.stdout(log.try_clone()?).stderr(log);
@@ -61,9 +55,6 @@ pub fn start(mut command: Command, log: &Path) -> Result<Child> {
 }
 
 /// Sends a signal; `nsenter` has become the program itself, so the child is the server.
-///
-/// # Errors
-/// If the process has ended.
 pub fn signal(child: &Child, signal: Signal) -> Result<()> {
     let pid = child.id().context("the process has ended")?;
     let pid = Pid::from_raw(i32::try_from(pid)?).context("no process")?;
@@ -71,9 +62,6 @@ pub fn signal(child: &Child, signal: Signal) -> Result<()> {
 }
 
 /// Waits until a condition holds.
-///
-/// # Errors
-/// If it does not within the time.
 pub async fn until<F: Future<Output = bool>>(
     what: &str,
     limit: Duration,

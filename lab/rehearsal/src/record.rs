@@ -14,7 +14,6 @@ pub struct Event {
     pub what: What,
 }
 
-/// What happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum What {
@@ -49,7 +48,6 @@ impl What {
         if let Self::Ack { client, n, server } = self { Some((client, *n, server)) } else { None }
     }
 
-    /// The text, if this is a step of the case.
     pub fn step(&self) -> Option<&str> {
         if let Self::Step { text } = self { Some(text) } else { None }
     }
@@ -60,7 +58,6 @@ pub fn reason(answer: &Value) -> &str {
     answer["reason"].as_str().or(answer["errorType"].as_str()).unwrap_or_default()
 }
 
-/// Collects events.
 #[derive(Debug)]
 pub struct Record {
     start: Timestamp,
@@ -78,7 +75,6 @@ impl Record {
         Self { start: Timestamp::now(), events: Mutex::default() }
     }
 
-    /// Seconds since the case began.
     pub fn seconds(&self, time: Timestamp) -> f64 {
         time.duration_since(self.start).as_secs_f64()
     }
@@ -133,7 +129,6 @@ pub struct Check {
     pub held: bool,
 }
 
-/// A figure of a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figure {
     pub name: String,

@@ -77,9 +77,6 @@ fn beside(name: &str) -> PathBuf {
 
 impl Command {
     /// Runs it; whether everything held.
-    ///
-    /// # Errors
-    /// If it can't be run.
     pub fn run(self) -> Result<bool> {
         if std::process::id() == 1 {
             return reap();

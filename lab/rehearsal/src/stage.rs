@@ -37,11 +37,8 @@ pub struct Paths {
     pub function: PathBuf,
     /// The template of a MariaDB data folder.
     pub mariadb: PathBuf,
-    /// This case's own folder.
     pub folder: PathBuf,
-    /// What happens in this case.
     pub record: Arc<Record>,
-    /// What is wrong on purpose.
     pub fault: Fault,
 }
 
@@ -61,9 +58,6 @@ impl Drop for Aws {
 
 impl Aws {
     /// Starts both for a world to which the zone and the check are added.
-    ///
-    /// # Errors
-    /// If a port can't be bound.
     pub async fn start(
         mut world: World,
         ttl: u32,
@@ -108,28 +102,14 @@ async fn watch(emulator: Emulator, record: Arc<Record>) {
         let events = emulator.world().history().get(seen..).unwrap_or_default().to_vec();
         seen += events.len();
         for event in events {
-            match event.change {
-                Change::CheckUpdated { disabled, inverted, version, .. } => {
-                    let forced = disabled && inverted;
-                    let text = if forced { "forced unhealthy" } else { "normal" };
-                    let text = format!("{text} (version {version})");
-                    record.add_at(event.time, What::Flags { forced, text });
-                }
-                Change::Published { subject, .. } => {
-                    let text = format!("notified: {}", subject.unwrap_or_default());
-                    record.add_at(event.time, What::Step { text });
-                }
-                Change::TagSet { .. }
-                | Change::TagRemoved { .. }
-                | Change::Status { .. }
-                | Change::PromotionAccepted { .. }
-                | Change::Promoted { .. }
-                | Change::InstanceCreated { .. }
-                | Change::InstanceDeleted { .. }
-                | Change::InstanceModified { .. }
-                | Change::Renamed { .. }
-                | Change::RecordSet { .. }
-                | Change::RecordDeleted { .. } => {}
+            if let Change::CheckUpdated { disabled, inverted, version, .. } = event.change {
+                let forced = disabled && inverted;
+                let text = if forced { "forced unhealthy" } else { "normal" };
+                let text = format!("{text} (version {version})");
+                record.add_at(event.time, What::Flags { forced, text });
+            } else if let Change::Published { subject, .. } = event.change {
+                let text = format!("notified: {}", subject.unwrap_or_default());
+                record.add_at(event.time, What::Step { text });
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -178,9 +158,6 @@ pub fn mysql_target(hosts: &[Host]) -> Target {
 
 impl Scene {
     /// Starts the function; no tick and no client yet.
-    ///
-    /// # Errors
-    /// If it does not start.
     pub async fn start(paths: &Paths, aws: Aws, settings: &[(&str, &str)], target: Target) -> Result<Self> {
         let function =
             Function::start(paths, &variables(settings, &paths.fault), aws.server.address()).await?;
@@ -189,7 +166,6 @@ impl Scene {
         Ok(Self { record, aws, function, paths, target, clients: Vec::new(), pages: Vec::new() })
     }
 
-    /// What is wrong on purpose.
     pub fn fault(&self) -> &Fault {
         &self.paths.fault
     }
@@ -221,33 +197,19 @@ impl Scene {
     }
 
     /// Drops all packets between two networks, silently.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
     pub fn cut(&self, one: &str, other: &str) -> Result<()> {
         if self.fault() == &Fault::NoCut { Ok(()) } else { net::cut(one, other) }
     }
 
     /// Takes a cut back.
-    ///
-    /// # Errors
-    /// If there is no such cut.
     pub fn heal(&self, one: &str, other: &str) -> Result<()> {
         if self.fault() == &Fault::NoCut { Ok(()) } else { net::heal(one, other) }
     }
 
-    /// Starts a client that writes.
-    ///
-    /// # Errors
-    /// If PHP does not start.
     pub fn writer(&mut self, retries: Loop, options: &[&str]) -> Result<()> {
         self.client(retries.name(), retries, "write", options)
     }
 
-    /// Starts a client that only reads.
-    ///
-    /// # Errors
-    /// If PHP does not start.
     pub fn reader(&mut self) -> Result<()> {
         self.client("reader", Loop::Resilient, "read", &[])
     }
@@ -266,17 +228,11 @@ impl Scene {
     }
 
     /// Both writers, and the ticks; then a moment of normal service.
-    ///
-    /// # Errors
-    /// If no row is written.
     pub async fn serve(&mut self) -> Result<()> {
         self.serve_every(crate::TICK, &[]).await
     }
 
     /// The same with another schedule and options of the resilient client.
-    ///
-    /// # Errors
-    /// If no row is written.
     pub async fn serve_every(&mut self, tick: Duration, options: &[&str]) -> Result<()> {
         self.writer(Loop::Common, &[])?;
         self.writer(Loop::Resilient, options)?;
@@ -299,9 +255,6 @@ impl Scene {
     }
 
     /// Starts the health page of a host's server.
-    ///
-    /// # Errors
-    /// If it does not start.
     pub async fn page(&mut self, host: Host) -> Result<()> {
         let socket = self.paths.folder.join(host.name).join("sock");
         self.pages.push(page(host, &socket, Kind::Writable, &self.paths.folder)?);
@@ -348,10 +301,6 @@ impl Scene {
         self.record.events().iter().find(|event| event.at >= from && holds(&event.what)).map(|event| event.at)
     }
 
-    /// Waits until the flags are so.
-    ///
-    /// # Errors
-    /// If they are not within the time.
     pub async fn wait_forced(&self, forced: bool, limit: Duration) -> Result<()> {
         let so = || async { self.aws.forced() == forced };
         self.must(&format!("the check is forced: {forced}"), limit, so).await
@@ -364,10 +313,6 @@ impl Scene {
         answers.filter_map(|event| Some(reason(event.what.answer()?).to_owned())).collect()
     }
 
-    /// An operator's request.
-    ///
-    /// # Errors
-    /// If the function fails.
     pub async fn request(&self, event: Value) -> Result<Value> {
         self.record.step(format!("a person requests {event}"));
         self.function.invoke(event).await?.map_err(|error| anyhow::anyhow!("refused: {error}"))
@@ -375,9 +320,6 @@ impl Scene {
 }
 
 /// A health page as a process on a host.
-///
-/// # Errors
-/// If it can't be started.
 pub fn page(host: Host, socket: &Path, kind: Kind, folder: &Path) -> Result<Child> {
     let program = std::env::current_exe()?;
     let mut command = on(host, &program.to_string_lossy());

@@ -19,7 +19,6 @@ struct Track {
     spans: Vec<Span>,
 }
 
-/// The chart of a case.
 pub fn charts(outcome: &Outcome) -> String {
     both(|format| chart(outcome, format))
 }

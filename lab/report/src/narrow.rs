@@ -52,7 +52,6 @@ fn pictures(page: &str) -> Vec<String> {
     misfits
 }
 
-/// The value of an attribute of an element.
 fn attribute<'a>(element: &'a str, name: &str) -> &'a str {
     let value = element.split_once(&format!("{name}=\"")).and_then(|(_, rest)| rest.split('"').next());
     value.unwrap_or_default()

@@ -29,13 +29,11 @@ pub fn both(draw: impl Fn(Format) -> String) -> String {
 }
 
 impl Format {
-    /// Whether it is for a narrow window.
     pub fn is_narrow(self) -> bool {
         self.above > 0.0
     }
 }
 
-/// A picture that is being drawn.
 pub struct Picture {
     pub format: Format,
     seconds: f64,
@@ -154,7 +152,6 @@ impl Picture {
         ));
     }
 
-    /// The whole of it.
     pub fn done(mut self) -> String {
         self.svg.push_str("</svg>");
         self.svg

@@ -16,7 +16,6 @@ use crate::world;
 
 const REPLICA_ELSEWHERE: &str = "arn:aws:rds:us-west-2:123456789012:db:orders-replica";
 
-/// All of them.
 pub fn all() -> Vec<Scenario> {
     [
         outages(),

@@ -45,7 +45,6 @@ pub fn throttled_account() -> Scenario {
     .expect([Reason("primary-unhealthy"), Actions(&[TO_SECONDARY]), EndsOn(REPLICA)])
 }
 
-/// The primary's identifier has a typing error.
 pub fn mistyped_identifier() -> Scenario {
     Scenario::new(
         "mistyped-identifier",
@@ -58,7 +57,6 @@ pub fn mistyped_identifier() -> Scenario {
     .expect([NothingChanged, DnsNeverMoved, WritesAtEnd(true)])
 }
 
-/// The function's own network is gone.
 pub fn function_cut_off() -> Scenario {
     Scenario::new(
         "function-cut-off",

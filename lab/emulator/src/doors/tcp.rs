@@ -3,8 +3,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::emulator::Emulator;
@@ -29,7 +27,6 @@ const LARGEST: usize = 1024 * 1024;
 pub struct Server {
     address: SocketAddr,
     accepting: AbortHandle,
-    close_idle: broadcast::Sender<()>,
 }
 
 impl Server {
@@ -42,13 +39,6 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Closes every connection on which no request is being answered, as the far end does while a
-    /// function is frozen.
-    pub fn close_idle_connections(&self) {
-        // With no connection there is nobody to tell.
-        let _ = self.close_idle.send(());
     }
 }
 
@@ -67,18 +57,17 @@ impl Emulator {
     pub async fn listen(&self) -> io::Result<Server> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (close_idle, _) = broadcast::channel(1);
-        let accepting = tokio::spawn(accept(self.clone(), listener, close_idle.clone()));
-        Ok(Server { address, accepting: accepting.abort_handle(), close_idle })
+        let accepting = tokio::spawn(accept(self.clone(), listener)).abort_handle();
+        Ok(Server { address, accepting })
     }
 }
 
-async fn accept(emulator: Emulator, listener: TcpListener, close_idle: broadcast::Sender<()>) {
+async fn accept(emulator: Emulator, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.spawn(serve(emulator.clone(), stream, close_idle.subscribe()));
+                connections.spawn(serve(emulator.clone(), stream));
             }
             // Such as too many open files, which is over when connections close.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -87,7 +76,7 @@ async fn accept(emulator: Emulator, listener: TcpListener, close_idle: broadcast
     }
 }
 
-async fn serve(emulator: Emulator, stream: TcpStream, mut close_idle: broadcast::Receiver<()>) {
+async fn serve(emulator: Emulator, stream: TcpStream) {
     // Without Nagle's algorithm, for small answers are all there is.
     let _ = stream.set_nodelay(true);
     let Ok(stream) = stream.into_std() else {
@@ -101,52 +90,15 @@ async fn serve(emulator: Emulator, stream: TcpStream, mut close_idle: broadcast:
     let Ok(stream) = TcpStream::from_std(stream) else {
         return;
     };
-    let busy = Arc::new(AtomicBool::new(false));
-    let reset = Arc::new(Notify::new());
-    let service = {
-        let (busy, reset) = (Arc::clone(&busy), Arc::clone(&reset));
-        service_fn(move |request| {
-            let (emulator, reset) = (emulator.clone(), Arc::clone(&reset));
-            let busy = Busy::new(&busy);
-            async move {
-                let response = answer(&emulator, request, &reset).await;
-                drop(busy);
-                Ok::<_, Infallible>(response)
-            }
-        })
-    };
+    let reset = Notify::new();
+    let service = service_fn(async |request| Ok::<_, Infallible>(answer(&emulator, request, &reset).await));
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    loop {
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = reset.notified() => {
-                let _ = SockRef::from(&handle).set_linger(Some(Duration::ZERO));
-                return;
-            }
-            told = close_idle.recv() => {
-                if told.is_err() || !busy.load(Ordering::Relaxed) {
-                    return;
-                }
-            }
+    tokio::select! {
+        _ = connection => {}
+        () = reset.notified() => {
+            let _ = SockRef::from(&handle).set_linger(Some(Duration::ZERO));
         }
-    }
-}
-
-/// Marks a connection as busy while it lives.
-struct Busy(Arc<AtomicBool>);
-
-impl Busy {
-    fn new(flag: &Arc<AtomicBool>) -> Self {
-        flag.store(true, Ordering::Relaxed);
-        Self(Arc::clone(flag))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
     }
 }
 

@@ -63,8 +63,6 @@ pub(crate) fn instance_answer(
     let (response, result) = match operation {
         "PromoteReadReplica" => ("PromoteReadReplicaResponse", "PromoteReadReplicaResult"),
         "StopDBInstance" => ("StopDBInstanceResponse", "StopDBInstanceResult"),
-        "StartDBInstance" => ("StartDBInstanceResponse", "StartDBInstanceResult"),
-        "DeleteDBInstance" => ("DeleteDBInstanceResponse", "DeleteDBInstanceResult"),
         "ModifyDBInstance" => ("ModifyDBInstanceResponse", "ModifyDBInstanceResult"),
         _ => ("CreateDBInstanceReadReplicaResponse", "CreateDBInstanceReadReplicaResult"),
     };
@@ -97,8 +95,7 @@ fn members(world: &World, xml: &mut Xml, instance: &Instance) {
         .leaf("MultiAZ", instance.multi_az)
         .leaf("PubliclyAccessible", false)
         .leaf("StorageEncrypted", true)
-        .leaf("KmsKeyId", format_args!("arn:aws:kms:{}:{ACCOUNT}:key/{}", instance.region, instance.key_id))
-        .leaf("DeletionProtection", instance.deletion_protection);
+        .leaf("KmsKeyId", format_args!("arn:aws:kms:{}:{ACCOUNT}:key/{}", instance.region, instance.key_id));
     xml.open("VpcSecurityGroups");
     for group in &instance.security_groups {
         xml.open("VpcSecurityGroupMembership")

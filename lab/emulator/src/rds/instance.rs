@@ -57,7 +57,6 @@ pub struct Instance {
     pub status_infos: Vec<StatusInfo>,
     /// In days.
     pub backup_retention: u32,
-    pub deletion_protection: bool,
     pub created: Timestamp,
     /// When a promotion that still runs was accepted.
     pub promoting_since: Option<Timestamp>,
@@ -88,7 +87,6 @@ impl Instance {
             source: None,
             status_infos: Vec::new(),
             backup_retention: 7,
-            deletion_protection: false,
             created: Timestamp::UNIX_EPOCH,
             promoting_since: None,
             key: 0,

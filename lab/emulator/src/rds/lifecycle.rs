@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::agent::Task;
 use super::events::RdsEvent;
 use super::instance::{Instance, Source, StatusInfo, address};
 use crate::record::{Actor, Change};
@@ -26,7 +25,6 @@ impl Default for Promotion {
 }
 
 impl World {
-    /// Adds an instance.
     pub fn add(&mut self, instance: Instance) {
         let key = self.rds.next_key();
         self.rds.known.insert(instance.id.clone());
@@ -68,6 +66,15 @@ impl World {
     pub fn set_replication(&mut self, id: &str, status: &str) {
         if let Some(instance) = self.instance_mut(id) {
             instance.status_infos = vec![StatusInfo::replication(status)];
+        }
+    }
+
+    /// A running promotion ends now as it should: the instance is `available` and replicates from nobody.
+    pub fn finish_promotion(&mut self, id: &str) {
+        let promoting = self.instance(id).filter(|i| i.promoting_since.is_some());
+        if let Some((key, arn)) = promoting.map(|i| (i.key, i.arn())) {
+            self.become_independent(key);
+            self.set_status(&arn, "available");
         }
     }
 
@@ -162,18 +169,15 @@ impl World {
 
     pub(crate) fn run_promotion(&mut self, key: u64) {
         let Promotion { notice, duration, takes_effect } = self.promotion;
-        let (now, by_agent) = (self.now, self.performed_by_agent);
+        let now = self.now;
         let Some(instance) = self.by_key(key) else {
             return;
         };
         let id = instance.id.clone();
-        if takes_effect || by_agent {
+        if takes_effect {
             instance.promoting_since = Some(now);
         }
         self.changed(Change::PromotionAccepted { instance: id });
-        if by_agent {
-            return self.hand_over(key, Task::Promote);
-        }
         if !takes_effect {
             return;
         }

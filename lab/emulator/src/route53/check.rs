@@ -23,10 +23,6 @@ impl InsufficientData {
             Self::LastKnownStatus => "LastKnownStatus",
         }
     }
-
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Healthy, Self::Unhealthy, Self::LastKnownStatus].into_iter().find(|value| value.name() == name)
-    }
 }
 
 /// A health check. Start from a constructor and set what differs by struct update.
@@ -100,7 +96,6 @@ impl HealthCheck {
 }
 
 impl World {
-    /// Adds a health check as it is; the rules for a creation are those of `CreateHealthCheck`.
     pub fn add_health_check(&mut self, check: HealthCheck) {
         let flags = (check.disabled, check.inverted);
         self.route53.effective.insert(check.id.clone(), flags);
@@ -125,7 +120,6 @@ impl World {
         }
     }
 
-    /// A person sets the flags at the console.
     pub fn console_set_flags(&mut self, id: &str, disabled: bool, inverted: bool) {
         self.acting(Actor::Console, |world| {
             world.update_check(id, |check| {
@@ -140,7 +134,6 @@ impl World {
         self.acting(Actor::Console, |world| world.set_tag(id, key, value));
     }
 
-    /// A person removes a tag at the console.
     pub fn console_remove_tag(&mut self, id: &str, key: &str) {
         self.acting(Actor::Console, |world| world.remove_tag(id, key));
     }

@@ -1,14 +1,12 @@
 //! What DNS answers, and what a client with a cache connects to.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::zone::{Failover, RecordSet, absolute};
 use crate::world::World;
 
-/// A DNS answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The record's first value, such as an endpoint's name.
@@ -91,24 +89,16 @@ impl World {
     }
 }
 
-/// A client that keeps an answer for its TTL, or longer.
+/// A client that keeps an answer for its TTL.
 #[derive(Debug, Clone, Default)]
 pub struct DnsClient {
     cache: HashMap<String, (Answer, Timestamp)>,
-    hold: Duration,
 }
 
 impl DnsClient {
-    /// One that honours the TTL.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// One that keeps every answer at least this long, as some runtimes do.
-    #[must_use]
-    pub fn holding(hold: Duration) -> Self {
-        Self { hold, ..Self::default() }
     }
 
     /// The cached answer, or a fresh one once that has expired.
@@ -119,9 +109,7 @@ impl DnsClient {
             return Some(answer.clone());
         }
         let answer = world.dns_answer(name, now)?;
-        let hold = Duration::from_secs(answer.ttl.into()).max(self.hold);
-        let hold = SignedDuration::try_from(hold).unwrap_or(SignedDuration::MAX);
-        let expires = now.checked_add(hold).unwrap_or(Timestamp::MAX);
+        let expires = now + SignedDuration::from_secs(answer.ttl.into());
         self.cache.insert(name.to_owned(), (answer.clone(), expires));
         Some(answer)
     }

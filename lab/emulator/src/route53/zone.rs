@@ -31,7 +31,6 @@ pub struct Alias {
     pub evaluate_target_health: bool,
 }
 
-/// A resource record set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordSet {
     /// Ends with a dot once it is in a zone.
@@ -64,7 +63,6 @@ impl RecordSet {
         }
     }
 
-    /// The primary failover CNAME.
     #[must_use]
     pub fn primary(name: &str, value: &str, health_check: &str) -> Self {
         Self {
@@ -127,7 +125,6 @@ impl World {
         self.route53.zones.push(Zone { id: id.to_owned(), name: absolute(name), records });
     }
 
-    /// The record sets of a zone.
     #[must_use]
     pub fn records(&self, zone: &str) -> &[RecordSet] {
         let zones = self.route53.zones.iter();

@@ -4,7 +4,7 @@ use aws_sdk_rds::config::retry::RetryConfig;
 use aws_sdk_rds::config::{
     BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
 };
-use emulator::{Emulator, HealthCheck, Instance, RecordSet, World};
+use emulator::{Emulator, Instance, World};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -32,19 +32,9 @@ pub fn start() -> Timestamp {
 
 /// A primary, a replica, a health check and the two failover records.
 pub fn world() -> World {
-    let mut world = World::new();
-    world.advance(start());
     let primary = Instance::new("us-east-1", "orders-primary");
     let replica = Instance::replica_of(&primary, "us-east-1", "orders-replica");
-    world.add_zone(
-        "Z1",
-        "example.com",
-        [RecordSet::primary(NAME, &primary.address, CHECK), RecordSet::secondary(NAME, &replica.address)],
-    );
-    world.add(primary);
-    world.add(replica);
-    world.add_health_check(HealthCheck::tcp(CHECK, "orders.example.com", 5432));
-    world
+    World::of_pair(start(), [primary, replica], CHECK, ("Z1", "example.com"), NAME)
 }
 
 pub fn emulator(world: World) -> (Emulator, Clock) {

@@ -14,7 +14,6 @@ use crate::gate::Disturbance;
 use crate::invariants::SetBy;
 use crate::rig::{CHECK, PRIMARY, REPLICA, Rig};
 
-/// The end of a schedule.
 pub(super) struct Ending<'a> {
     pub(super) case: &'a Case,
     pub(super) rig: &'a Rig,
@@ -98,33 +97,23 @@ impl Story {
         let mut standing: Vec<(String, i64, By)> = Vec::new();
         let mut version = 1;
         for event in world.history() {
-            match &event.change {
-                Change::CheckUpdated { version: now, .. } => {
-                    version = i64::try_from(*now).unwrap_or_default()
+            if let Change::CheckUpdated { version: now, .. } = &event.change {
+                version = i64::try_from(*now).unwrap_or_default();
+            } else if let Change::PromotionAccepted { .. } = &event.change {
+                story.accepted += 1;
+            } else if let Change::TagSet { key, value, .. } = &event.change
+                && let Some((named, by)) = claim(key, value)
+            {
+                standing.retain(|(standing, ..)| standing != key);
+                standing.push((key.clone(), named, by));
+                if event.by == Actor::Api && by == By::Operator {
+                    story.ordered.push(named);
                 }
-                Change::TagSet { key, value, .. } => {
-                    let Some((named, by)) = claim(key, value) else { continue };
-                    standing.retain(|(standing, ..)| standing != key);
-                    standing.push((key.clone(), named, by));
-                    if event.by == Actor::Api && by == By::Operator {
-                        story.ordered.push(named);
-                    }
-                }
-                Change::TagRemoved { key, .. } if event.by == Actor::Console => {
-                    let removed = standing.extract_if(.., |(standing, ..)| standing == key);
-                    story.cleared.extend(removed.map(|(_, named, _)| (named, named <= version)));
-                }
-                Change::PromotionAccepted { .. } => story.accepted += 1,
-                Change::TagRemoved { .. }
-                | Change::Status { .. }
-                | Change::Promoted { .. }
-                | Change::InstanceCreated { .. }
-                | Change::InstanceDeleted { .. }
-                | Change::InstanceModified { .. }
-                | Change::Renamed { .. }
-                | Change::RecordSet { .. }
-                | Change::RecordDeleted { .. }
-                | Change::Published { .. } => {}
+            } else if let Change::TagRemoved { key, .. } = &event.change
+                && event.by == Actor::Console
+            {
+                let removed = standing.extract_if(.., |(standing, ..)| standing == key);
+                story.cleared.extend(removed.map(|(_, named, _)| (named, named <= version)));
             }
         }
         story

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{ROWS_PER_SECOND, stated_lag};
+use super::lost_within_the_stated_lag;
 use crate::TICK;
 use crate::pair::Pair;
 use crate::record::{Outcome, What};
@@ -31,18 +31,8 @@ pub(super) async fn promoted(paths: &Paths, outcome: &mut Outcome) -> Result<()>
     outcome.check("no row goes to the old primary when it comes back", stale == 0, format!("{stale} rows"));
     outcome.check("traffic stays with the promoted replica", pair.scene.aws.forced(), "the flags");
 
-    outcome.lost = pair.lost(&pair.servers.replica).await?;
-    let stated = stated_lag(&pair, killed).context("no lag was stated")?;
     // "0 s behind" is rounded down, and what was in flight at the kill was never received.
-    let bound = (2.0 * ROWS_PER_SECOND * (stated + 1.0)) as usize;
-    let found = outcome.lost.len();
-    outcome.figure("rows lost", format!("{found}, stated lag {stated:.0} s"));
-    outcome.check(
-        "no more rows are lost than the stated lag bounds",
-        found <= bound,
-        format!("{found} of {bound}"),
-    );
-    Ok(())
+    lost_within_the_stated_lag(&pair, outcome, killed, 1.0).await
 }
 
 /// The downtime, leg by leg.

@@ -8,13 +8,12 @@ mod planned;
 mod stake;
 mod watched;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::pair::Pair;
 use crate::record::Outcome;
 use crate::stage::Paths;
 
-/// A case by its name.
 pub struct Case {
     pub name: &'static str,
     pub title: &'static str,
@@ -25,9 +24,6 @@ macro_rules! cases {
         pub const ALL: &[Case] = &[$(Case { name: $name, title: $title }),*];
 
         /// Plays a case.
-        ///
-        /// # Errors
-        /// If a part does not start, or something that must come does not.
         pub async fn play(name: &str, paths: &Paths, outcome: &mut Outcome) -> Result<()> {
             match name {
                 $($name => $play(paths, outcome).await,)*
@@ -66,6 +62,26 @@ fn stated_lag(pair: &Pair, from: f64) -> Option<f64> {
     let events = pair.scene.record.events();
     let mut answers = events.iter().filter(|event| event.at >= from).filter_map(|event| event.what.answer());
     answers.find_map(|answer| answer["replica"]["lag_seconds"].as_f64())
+}
+
+/// Counts the rows lost, which the stated lag bounds, with so many seconds of slack.
+async fn lost_within_the_stated_lag(
+    pair: &Pair,
+    outcome: &mut Outcome,
+    killed: f64,
+    slack: f64,
+) -> Result<()> {
+    outcome.lost = pair.lost(&pair.servers.replica).await?;
+    let stated = stated_lag(pair, killed).context("no lag was stated")?;
+    let bound = (2.0 * ROWS_PER_SECOND * (stated + slack)) as usize;
+    let found = outcome.lost.len();
+    outcome.figure("rows lost", format!("{found}, stated lag {stated:.0} s"));
+    outcome.check(
+        "no more rows are lost than the stated lag bounds",
+        found <= bound,
+        format!("{found} of {bound}"),
+    );
+    Ok(())
 }
 
 /// Nobody knows what clients write that replication has not seen: the lag is a lower bound, and must be called one.

@@ -32,6 +32,23 @@ fn unmoved(scene: &Scene, outcome: &mut Outcome, what: &str) {
     outcome.check(&format!("{what} moves nothing"), moved.is_none(), format!("{moved:?}"));
 }
 
+/// How soon traffic moved to B, and the first row there.
+fn moved(
+    scene: &Scene,
+    outcome: &mut Outcome,
+    what: &str,
+    (lost, flags): (f64, f64),
+    limit: f64,
+) -> Result<()> {
+    let took = format!("{:.1} s", flags - lost);
+    outcome.figure(&format!("traffic moved after {what}"), took.clone());
+    let first =
+        scene.acks("resilient", "b1", lost, f64::MAX).first().map(|ack| ack.1).context("no row at B")?;
+    outcome.figure("first write at B", format!("{:.1} s after the flags", first - flags));
+    outcome.check(&format!("{what} moves traffic"), flags - lost < limit, took);
+    Ok(())
+}
+
 pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     let folder = &paths.folder;
     let _etcds: [Child; 2] = [etcd(A_ETCD, folder)?, etcd(B_ETCD, folder)?];
@@ -112,15 +129,7 @@ pub(super) async fn patroni(paths: &Paths, outcome: &mut Outcome) -> Result<()> 
     anyhow::ensure!(status == 200, "no promotion of B: {status} {answer}");
     scene.wait_for_rows(&["resilient"], "b1").await?;
     scene.quiesce().await;
-    outcome.figure("traffic moved after the loss of both nodes", format!("{:.1} s", flags - both));
-    let first =
-        scene.acks("resilient", "b1", both, f64::MAX).first().map(|ack| ack.1).context("no row at B")?;
-    outcome.figure("first write at B", format!("{:.1} s after the flags", first - flags));
-    outcome.check(
-        "the loss of both nodes moves traffic",
-        flags - both < 25.0,
-        format!("{:.1} s", flags - both),
-    );
+    moved(&scene, outcome, "the loss of both nodes", (both, flags), 25.0)?;
     if scene.fault() == &Fault::LostRows {
         b1.sql("DELETE FROM entries").await?;
     }
@@ -183,15 +192,7 @@ pub(super) async fn galera(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
     // Seven seconds are what Galera takes to find out.
     let late = scene.acks("", "a2", quorum + 7.0, f64::MAX).len();
     outcome.check("the survivor takes no row without quorum", late == 0, format!("{late} rows"));
-    outcome.figure("traffic moved after the loss of quorum", format!("{:.1} s", flags - quorum));
-    let first =
-        scene.acks("resilient", "b1", quorum, f64::MAX).first().map(|ack| ack.1).context("no row at B")?;
-    outcome.figure("first write at B", format!("{:.1} s after the flags", first - flags));
-    outcome.check(
-        "the loss of quorum moves traffic",
-        flags - quorum < 20.0,
-        format!("{:.1} s", flags - quorum),
-    );
+    moved(&scene, outcome, "the loss of quorum", (quorum, flags), 20.0)?;
     if scene.fault() == &Fault::LostRows {
         b1.query("DELETE FROM app.entries").await?;
     }

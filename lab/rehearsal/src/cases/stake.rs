@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ROWS_PER_SECOND, stated_lag};
+use super::{ROWS_PER_SECOND, lost_within_the_stated_lag, stated_lag};
 use crate::agent::fill_lag;
 use crate::fault::Fault;
 use crate::net::{A1, B1};
@@ -50,17 +50,7 @@ pub(super) async fn lag_refused(paths: &Paths, outcome: &mut Outcome) -> Result<
     pair.wait_promoted().await?;
     pair.scene.wait_for_rows(&["resilient"], "b1").await?;
     pair.scene.quiesce().await;
-    outcome.lost = pair.lost(&pair.servers.replica).await?;
-    let stated = stated_lag(&pair, killed).context("no lag was stated")?;
-    let bound = (2.0 * ROWS_PER_SECOND * (stated + 2.0)) as usize;
-    let found = outcome.lost.len();
-    outcome.figure("rows lost", format!("{found}, stated lag {stated:.0} s"));
-    outcome.check(
-        "no more rows are lost than the stated lag bounds",
-        found <= bound,
-        format!("{found} of {bound}"),
-    );
-    Ok(())
+    lost_within_the_stated_lag(&pair, outcome, killed, 2.0).await
 }
 
 pub(super) async fn link_cut(paths: &Paths, outcome: &mut Outcome) -> Result<()> {
