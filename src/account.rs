@@ -2,7 +2,9 @@
 //! each computed from it.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
+use crate::decide::explain::Considered;
 use crate::decide::{Case, Next, Order, Rule, Streak};
 use crate::model::{Change, Observation};
 use crate::policy::Pair;
@@ -10,6 +12,8 @@ use crate::policy::Pair;
 /// What an invocation came to.
 #[derive(Default)]
 pub struct Account {
+    /// Why nothing was done at all, where the event concerns something else: a stable code and a sentence.
+    pub ignored: Option<(&'static str, String)>,
     /// The changes that were made, in order.
     pub changes: Vec<Made>,
     /// The furthest step that was decided and left to others: to a person in observe mode, or to the invocation that
@@ -29,8 +33,10 @@ pub struct Account {
     pub metric_takes_over: bool,
     /// Consecutive healthy looks of this execution environment, up to now.
     pub healthy_looks: u32,
-    /// How many of the readiness check's findings would keep a failover from working.
-    pub failed_findings: Option<usize>,
+    /// Every row that was considered, where a person asked for the status.
+    pub rules: Option<Vec<Considered>>,
+    /// What the readiness check found, where a person asked for it.
+    pub findings: Option<Vec<Finding>>,
 }
 
 /// A change that was made.
@@ -133,5 +139,37 @@ impl Account {
                 Step { basis: last.basis, message: last.message.clone(), observations: last.streak.length }
             }
         })
+    }
+}
+
+/// How bad a finding of the readiness check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Pass,
+    /// A failover would work, but not as well as it could, or it could not be verified.
+    Warn,
+    /// A failover would not work.
+    Fail,
+}
+
+/// One finding of the readiness check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// A stable code.
+    pub id: &'static str,
+    /// How bad it is.
+    pub level: Level,
+    /// What was found.
+    pub message: String,
+    /// How to fix it; empty where there is nothing to fix.
+    pub fix: &'static str,
+}
+
+impl Finding {
+    /// How many would keep a failover from working.
+    pub fn failed(findings: &[Self]) -> usize {
+        findings.iter().filter(|finding| finding.level == Level::Fail).count()
     }
 }

@@ -70,10 +70,11 @@ impl App {
         let mut account =
             Account { reads_only: self.context.config.mode == Mode::Observe, ..Account::default() };
         let mut requested = None;
-        let answered = match trigger::read(event, &self.context.config.pair) {
+        let done = match trigger::read(event, &self.context.config.pair) {
             Err(failure) => Err(failure),
             Ok(Request::Ignore { reason, message }) => {
-                Ok(Report::ignore(reason, message, &self.context.config))
+                account.ignored = Some((reason, message));
+                Ok(())
             }
             Ok(Request::Tick) => self.reconcile(Order::Tick, None, &clock, &mut account).await,
             Ok(Request::Action(action)) => {
@@ -82,7 +83,10 @@ impl App {
                 self.obey(action, &clock, &mut account).await
             }
         };
-        let mut answered = answered.map_err(|failure| failure.after(&account.actions()));
+        let mut answered = match done {
+            Ok(()) => Ok(Report::of(&account, &self.context.config)),
+            Err(failure) => Err(failure.after(&account.actions())),
+        };
         let failures = self.notify(&account, answered.as_ref().err(), &clock, function_arn).await;
         if let Ok(report) = &mut answered {
             self.look_up(&account, report, &clock).await;
@@ -94,10 +98,13 @@ impl App {
         answered
     }
 
-    async fn obey(&self, action: Action, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
+    async fn obey(&self, action: Action, clock: &Clock, account: &mut Account) -> Result<(), Failure> {
         match action {
             Action::Status => orders::status(&self.context, clock, account).await,
-            Action::Check => orders::check(&self.context, clock, account).await,
+            Action::Check => {
+                orders::check(&self.context, clock, account).await;
+                Ok(())
+            }
             Action::Failover { reason, force, promote, allow_data_loss } => {
                 let order = Order::Failover { force, promote, allow_data_loss };
                 self.reconcile(order, Some(&reason), clock, account).await
@@ -118,9 +125,8 @@ impl App {
         reason: Option<&str>,
         clock: &Clock,
         account: &mut Account,
-    ) -> Result<Report, Failure> {
-        Box::pin(reconcile(&self.context, *clock, order, reason, account)).await?;
-        Ok(Report::of(account, &self.context.config))
+    ) -> Result<(), Failure> {
+        Box::pin(reconcile(&self.context, *clock, order, reason, account)).await
     }
 
     /// Asks DNS where the record leads: while traffic is on the secondary, and for a person who asks.

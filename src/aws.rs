@@ -168,7 +168,7 @@ impl Intercept for WholeAnswers {
     ) -> Result<(), BoxError> {
         let response = context.response();
         let whole = !response.status().is_success() || response.body().bytes().is_none_or(is_whole_xml);
-        if whole { Ok(()) } else { Err("the answer of the service ends in the middle".into()) }
+        if whole { Ok(()) } else { Err("the service's answer ends in the middle".into()) }
     }
 }
 

@@ -52,7 +52,7 @@ variables! {
     PRIMARY_NAME = "none", "1 to 63 letters, digits, `-`, `_` and `.`", "Instead of an identifier: a name for a primary outside RDS (Patroni, Galera, anything), judged by `HEALTH_ENDPOINTS` alone";
     ROUTE53_HEALTH_CHECK_ID = "required", "the id of a Route 53 health check", "The health check on the primary's failover record";
     FAILOVER_DB_INSTANCE_IDENTIFIER = "none", "identifier or ARN of a DB instance", "The read replica that the secondary record points to";
-    PROMOTE_REPLICA = "false", "`true` or `false`", "Promote the replica after traffic was moved";
+    PROMOTE_REPLICA = "false", "`true` or `false`", "Promote the replica after moving traffic";
     PROMOTE_ON = "failed,inaccessible-encryption-credentials,incompatible-network", "comma-separated statuses that count as unhealthy, `missing`, `unreachable`, `unresponsive`", "What must be wrong before the replica is promoted, which can't be undone. `unreachable`: neither the region's API nor the probes answer; `unresponsive`: RDS says healthy, the probes fail";
     MAX_REPLICA_LAG = "60s", "a duration such as `500ms`, `10s`, `5m`, `1h`", "No promotion when the lag is above this, or unknown";
     STATUS_OVERRIDES = "none", "comma-separated `status=health` pairs; health is `healthy`, `hold` or `unhealthy`", "Overrides what an RDS status means (the defaults are in `src/status.rs`)";
@@ -63,7 +63,7 @@ variables! {
     COOLDOWN = "10m", "a duration such as `500ms`, `10s`, `5m`, `1h`", "No automatic failover for this long after traffic went back";
     MODE = "act", "`act` or `observe`", "`observe`: decide and report as usual, but change nothing and send nothing";
     HEALTH_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses, each once", "Probes of the primary or of its application";
-    HEALTH_ENDPOINT_QUORUM = "majority; `1` with `PRIMARY_NAME`", "a whole number from 1 to the number of endpoints", "How many of them must answer for the primary to count as serving";
+    HEALTH_ENDPOINT_QUORUM = "majority; `1` with `PRIMARY_NAME`", "`majority`, or a whole number from 1 to the number of endpoints", "How many of them must answer for the primary to count as serving";
     HEALTH_ENDPOINT_TIMEOUT = "2s", "a duration above zero, such as `500ms`, `2s`", "Time limit of one probe";
     SECONDARY_ENDPOINTS = "none", "comma-separated `http://`, `https://` or `tcp://host:port` addresses, each once", "Probes of the secondary. Traffic moves only when at least one of them answers, which also shows that the function's own network works";
     WATCH_INTERVAL = "none", "a duration of at least `1s`, such as `5s`", "Observe at this interval within each invocation, instead of once per tick";

@@ -29,7 +29,7 @@ pub enum Kind {
     PromotionUnconfirmed,
     /// RDS refused to stop the old primary.
     FenceRefused,
-    /// Whether RDS accepted to stop the old primary is unknown.
+    /// Whether RDS accepted the request to stop the old primary is unknown.
     FenceUnconfirmed,
     /// Somebody changed the health check each time the function was about to.
     VersionConflict,
@@ -76,16 +76,16 @@ impl Kind {
             Self::Rule(code) => Rule::of(code).next,
             Self::EventNotUnderstood => Next::words("Correct the event or the request: nothing was done."),
             Self::TagWriteFailed => Next::words(
-                "Check the permissions on the health check's tags and how many it has (at most ten). The next tick tries again.",
+                "Check the permissions on the health check's tags, and how many tags the health check has (at most ten). The next tick tries again.",
             ),
             Self::RouteRefused => Next::words(
-                "Read the refusal above: most often a permission (route53:UpdateHealthCheck). The next tick tries again.",
+                "Read the refusal above: most often a permission is missing (route53:UpdateHealthCheck). The next tick tries again.",
             ),
             Self::PromotionRefused => Next::words(
-                "Read the refusal above: a permission (rds:PromoteReadReplica), or the replica's state. The next tick tries again.",
+                "Read the refusal above: either a permission is missing (rds:PromoteReadReplica), or the replica's state does not allow it. The next tick tries again.",
             ),
             Self::FenceRefused => Next::words(
-                "Keep writes away from the old primary by other means: RDS does not stop an instance that has read replicas. Delete or promote those named above, or make it read-only. The function tries again every five minutes.",
+                "Keep writes away from the old primary by other means: RDS does not stop an instance that has read replicas. Delete or promote the replicas named above, or make the old primary read-only. The function tries again every five minutes.",
             ),
             Self::RouteUnconfirmed
             | Self::PromotionUnconfirmed

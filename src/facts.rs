@@ -1,8 +1,10 @@
 //! The sentence for a person: what was decided, and whatever a person would ask next.
 
-use crate::decide::{Case, Order, Rule, explain};
+use std::fmt;
+
+use crate::decide::{Case, Decision, Order, Rule, explain};
 use crate::memory::By;
-use crate::model::{CheckState, Evidence, Instance, Observation, Reading, Replication};
+use crate::model::{CheckState, Evidence, Instance, NotUpdatable, Observation, Reading, Replication};
 use crate::policy::Failback;
 use crate::text::cut;
 
@@ -18,7 +20,11 @@ pub fn message(rule: &Rule, case: &Case<'_>, reason: Option<&str>) -> String {
     if let Some(overridden) = explain::overridden(case) {
         message = format!("{message}; overridden by `force`: {overridden}");
     }
-    if let Some(hint) = explain::force_would_help(case).filter(|_| !rule.effect.changes()) {
+    if let Some(forced) = explain::force_would_help(case).filter(|_| !rule.effect.changes()) {
+        let hint = match forced {
+            Decision::Apply(_) => "with `force` the request would be carried out",
+            Decision::Read(_) => "`force` overrides this rule",
+        };
         message = format!("{message}; {hint}");
     }
     cut(&message, MOST)
@@ -45,15 +51,15 @@ pub fn facts(case: &Case<'_>) -> String {
             let allowed = pair.policy.max_lag.as_secs_f64();
             facts.push(format!("data at stake: {stake}, with a lag of {allowed} s allowed"));
         }
-        None => facts.extend(case.reason_lag_unknown()),
+        None => facts.extend(case.reason_lag_unknown().map(|why| why.to_string())),
     }
     facts.extend(of_the_check(case));
     match memory {
         Evidence::NotRead => {}
-        Evidence::Unreadable(why) => facts.push(format!("tags are {why}")),
+        Evidence::Unreadable(why) => facts.push(format!("tags could not be read ({why})")),
         Evidence::Read(memory) => {
             if let Some(pause) = memory.pause.as_ref().filter(|pause| pause.in_force(case.now)) {
-                facts.push(format!("paused until {} ({})", pause.until_words(), pause.reason));
+                facts.push(pause.words());
             }
         }
     }
@@ -65,7 +71,7 @@ pub fn facts(case: &Case<'_>) -> String {
     }
     if explain::fence_is_awaited(case) {
         facts.push(
-            "RDS was asked to stop the old primary and still calls it available: it may take writes"
+            "RDS was asked to stop the old primary and still calls it available: it may still take writes"
                 .to_owned(),
         );
     }
@@ -76,17 +82,17 @@ pub fn facts(case: &Case<'_>) -> String {
     {
         let goes_back = pair.policy.failback == Failback::Auto && !explain::is_latched(case);
         facts.push(if goes_back {
-            "this function moved traffic by itself, so it goes back by itself once the primary is healthy and nothing is promoted; `pause` keeps it on the secondary"
+            "this function moved traffic by itself, so traffic goes back by itself once the primary is healthy, if nothing is promoted; `pause` keeps it on the secondary"
         } else {
             "this function moved traffic by itself; only `failback` brings it back"
         }.to_owned());
     }
     for (what, evidence) in [
-        ("events are", unreadable(&case.seen.multi_az_failover)),
-        ("deletion events are", unreadable(&case.seen.deletion)),
-        ("record is", unreadable(&case.seen.record)),
+        ("events", unreadable(&case.seen.multi_az_failover)),
+        ("deletion events", unreadable(&case.seen.deletion)),
+        ("record", unreadable(&case.seen.record)),
     ] {
-        facts.extend(evidence.map(|why| format!("{what} {why}")));
+        facts.extend(evidence.map(|why| format!("{what} could not be read ({why})")));
     }
     facts.join("; ")
 }
@@ -94,14 +100,16 @@ pub fn facts(case: &Case<'_>) -> String {
 /// The data that a promotion loses, or why that is unknown; `None` where no replica is configured.
 pub fn at_stake(case: &Case<'_>) -> Option<String> {
     case.pair.replica.as_ref()?;
-    let unknown = |why: &str| format!("unknown ({why})");
+    let unknown = |why: &dyn fmt::Display| format!("unknown ({why})");
     if explain::old_primary_may_take_writes(case) {
-        return Some(unknown("the replica is promoted: what clients still write to the old primary is lost"));
+        return Some(unknown(
+            &"the replica is promoted: what clients still write to the old primary is lost",
+        ));
     }
     Some(match (case.at_stake(), case.reason_lag_unknown()) {
         (Some(stake), _) => stake.to_string(),
         (None, Some(why)) => unknown(&why),
-        (None, None) => unknown("ReplicaLag is read only before a promotion"),
+        (None, None) => unknown(&"ReplicaLag is read only before a promotion"),
     })
 }
 
@@ -109,9 +117,9 @@ fn of_the_check(case: &Case<'_>) -> Vec<String> {
     match &case.seen.check {
         Reading::Known(check) => {
             let state = format!("health check is {} at version {}", check.state.as_str(), check.version);
-            std::iter::once(state).chain(check.not_updatable.clone()).collect()
+            std::iter::once(state).chain(check.not_updatable.as_ref().map(NotUpdatable::to_string)).collect()
         }
-        Reading::Unknown(why) => vec![format!("health check is {why}")],
+        Reading::Unknown(why) => vec![format!("health check could not be read ({why})")],
         Reading::Missing => vec![format!("health check {} does not exist", case.pair.health_check_id)],
     }
 }
@@ -130,7 +138,9 @@ fn replication(reading: &Reading<Instance>) -> Option<String> {
     match replication {
         Replication::Normal => None,
         Replication::Failing(_) => Some(format!("its {replication}")),
-        Replication::Broken(_) => Some(format!("its {replication}: it lacks what was written since then")),
+        Replication::Broken(_) => {
+            Some(format!("its {replication}: the replica lacks what was written since then"))
+        }
     }
 }
 

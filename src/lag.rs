@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::Sample;
+use crate::model::{ReadFailure, Replication, Sample};
 
 /// A known lag.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,8 +16,12 @@ pub struct Lag {
 }
 
 /// Why the lag is unknown.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum NoLag {
+    /// The replica does not replicate, according to RDS.
+    Broken(Replication),
+    /// CloudWatch could not be read.
+    Unreadable(ReadFailure),
     /// CloudWatch has no sample.
     NoSample,
     /// The last sample is too old, and from then.
@@ -29,6 +33,8 @@ pub enum NoLag {
 impl fmt::Display for NoLag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Broken(replication) => replication.fmt(f),
+            Self::Unreadable(why) => write!(f, "ReplicaLag could not be read ({why})"),
             Self::NoSample => f.write_str("there is no sample of ReplicaLag"),
             Self::Stale(at) => write!(f, "the last sample of ReplicaLag is from {at:.0}"),
             Self::NotRunning(value) => write!(f, "ReplicaLag is {value}: replication is not running"),

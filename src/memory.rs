@@ -130,9 +130,11 @@ impl Pause {
         self.until.is_none_or(|until| now < until)
     }
 
-    /// The end of the pause in words.
-    pub fn until_words(&self) -> String {
-        self.until.map_or_else(|| "forever".to_owned(), |until| until.to_string())
+    /// The pause in words: `paused until …`, and why.
+    pub fn words(&self) -> String {
+        let end = self.until.map_or_else(|| ", without an end".to_owned(), |until| format!(" until {until}"));
+        let reason = if self.reason.is_empty() { String::new() } else { format!(" ({})", self.reason) };
+        format!("paused{end}{reason}")
     }
 }
 
@@ -283,7 +285,8 @@ impl std::str::FromStr for Pause {
 
 impl fmt::Display for Pause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&fit(&format!("until={} reason=", self.until_words()), &self.reason))
+        let until = self.until.map_or_else(|| "forever".to_owned(), |until| until.to_string());
+        f.write_str(&fit(&format!("until={until} reason="), &self.reason))
     }
 }
 

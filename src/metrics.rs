@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::account::{Account, Last};
+use crate::account::{Account, Finding, Last};
 use crate::config::Config;
 use crate::decide::{Case, Code, explain};
 use crate::dns;
@@ -57,8 +57,8 @@ impl Metrics {
         now: Timestamp,
     ) -> Self {
         let mut metrics = Self::default();
-        if let Some(failed) = account.failed_findings {
-            metrics.put("CheckFailures", failed as f64);
+        if let Some(findings) = &account.findings {
+            metrics.put("CheckFailures", Finding::failed(findings) as f64);
         }
         if let Some(last) = &account.last
             && let Some(rule) = last.basis.rule()

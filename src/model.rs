@@ -49,7 +49,13 @@ impl Cause {
 
 impl fmt::Display for ReadFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.cause.as_str(), self.detail)
+        match self.cause {
+            Cause::Unreachable | Cause::Throttled | Cause::Denied => {
+                write!(f, "{}: {}", self.cause.as_str(), self.detail)
+            }
+            // A refused change is an "other" cause as well as an answer that makes no sense: the detail says which.
+            Cause::Other => f.write_str(&self.detail),
+        }
     }
 }
 
@@ -127,6 +133,24 @@ impl CheckState {
     }
 }
 
+/// Why Route 53 would refuse any update of a health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotUpdatable {
+    /// It follows a routing control of Application Recovery Controller.
+    RecoveryControl,
+    /// The service of this principal made it, and alone may change it.
+    LinkedTo(String),
+}
+
+impl fmt::Display for NotUpdatable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RecoveryControl => f.write_str("the health check is a RECOVERY_CONTROL check"),
+            Self::LinkedTo(service) => write!(f, "it belongs to {service}"),
+        }
+    }
+}
+
 /// A Route 53 health check, as far as the function cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
@@ -137,7 +161,7 @@ pub struct HealthCheck {
     /// Whether it is made of other checks.
     pub calculated: bool,
     /// Why Route 53 would refuse any update, if it would.
-    pub not_updatable: Option<String>,
+    pub not_updatable: Option<NotUpdatable>,
     /// The checks each of which alone makes a CALCULATED check unhealthy.
     pub children: Vec<String>,
 }
@@ -168,7 +192,7 @@ pub enum Change {
     RouteToSecondary,
     /// RDS accepted the promotion of the replica.
     PromoteReplica,
-    /// RDS accepted to stop the old primary.
+    /// RDS accepted the request to stop the old primary.
     FencePrimary,
     /// Both flags of the health check were cleared.
     RouteToPrimary,

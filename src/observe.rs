@@ -190,7 +190,7 @@ impl<'a> Observer<'a> {
                 })
                 .and_then(|found| instance(found, id))
                 .map_or_else(
-                    || Reading::Unknown(nonsense("the answer holds no such instance with a status")),
+                    || Reading::Unknown(nonsense("the answer does not contain this instance with a status")),
                     Reading::Known,
                 ),
             Some(Err(error)) => {
@@ -214,7 +214,7 @@ impl<'a> Observer<'a> {
         match patiently(&self.clock, self.reserve, was_throttled, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer.health_check().and_then(health_check).map_or_else(
-                || Reading::Unknown(nonsense("the answer holds no health check")),
+                || Reading::Unknown(nonsense("the answer contains no health check")),
                 Reading::Known,
             ),
             Some(Err(error)) => {
@@ -249,7 +249,7 @@ impl<'a> Observer<'a> {
         let set = answer
             .resource_tag_set()
             .filter(|set| set.resource_id() == Some(id))
-            .ok_or_else(|| nonsense("the answer holds no tags of this health check"))?;
+            .ok_or_else(|| nonsense("the answer contains no tags of this health check"))?;
         let tags = set.tags().iter();
         Ok(tags
             .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))

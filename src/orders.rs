@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::account::{Account, Basis, Last, Made, Step};
+use crate::account::{Account, Basis, Finding, Last, Made, Step};
 use crate::act::Actor;
 use crate::clock::Clock;
 use crate::config::Mode;
@@ -17,7 +17,6 @@ use crate::memory::Pause;
 use crate::model::{Change, Evidence, Need, Observation, Reading, after};
 use crate::observe::Observer;
 use crate::readiness;
-use crate::report::Report;
 
 /// Lambda retries a failed asynchronous order within some minutes: a pause that ends so close to one in force,
 /// for the same reason, is the same pause.
@@ -27,7 +26,7 @@ const REPEATED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 ///
 /// # Errors
 /// The health check could not be read.
-pub async fn status(context: &Context, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
+pub async fn status(context: &Context, clock: &Clock, account: &mut Account) -> Result<(), Failure> {
     (account.reads_only, account.was_asked) = (true, true);
     let (mut seen, observer) = look_at_all(context, clock).await;
     require_check(context, &seen)?;
@@ -42,32 +41,25 @@ pub async fn status(context: &Context, clock: &Clock, account: &mut Account) -> 
     };
     let case = Case::new(&seen, streak.clone(), Order::Tick, &context.config.pair, clock.now());
     let message = format!(
-        "A tick would now decide {} ({}). {}",
+        "A tick would now decide `{}` ({}). {}",
         rule.effect.as_str(),
         rule.code,
         facts::message(rule, &case, None)
     );
-    let considered = explain::considered(&case);
+    account.rules = Some(explain::considered(&case));
     remember(account, seen, streak, Basis::Rule(rule), message, clock);
-    let mut report = Report::of(account, &context.config);
-    if let Some(last) = &account.last {
-        report.show_more(&last.case(&context.config.pair));
-    }
-    report.decision = "stay";
-    report.rules = Some(considered);
-    Ok(report)
+    Ok(())
 }
 
 /// Would a failover work now?
 ///
-/// # Errors
-/// None at present: what can't be read is a finding.
-pub async fn check(context: &Context, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
+/// What can't be read is a finding, and no failure.
+pub async fn check(context: &Context, clock: &Clock, account: &mut Account) {
     (account.reads_only, account.was_asked) = (true, true);
     let (seen, observer) = look_at_all(context, clock).await;
     let findings = readiness::examine(&context.config, &seen, &observer, clock).await;
-    let failed = findings.iter().filter(|finding| finding.level == readiness::Level::Fail).count();
-    account.failed_findings = Some(failed);
+    let failed = Finding::failed(&findings);
+    account.findings = Some(findings);
     let streak = streak_of(context, &seen, clock);
     let case = Case::new(&seen, streak.clone(), Order::Tick, &context.config.pair, clock.now());
     let (reason, verdict) = if failed == 0 {
@@ -77,10 +69,6 @@ pub async fn check(context: &Context, clock: &Clock, account: &mut Account) -> R
     };
     let message = format!("{verdict}: {}", facts::facts(&case));
     remember(account, seen, streak, Basis::Request(reason), message, clock);
-    let mut report = Report::of(account, &context.config);
-    report.ready = Some(failed == 0);
-    report.findings = Some(findings);
-    Ok(report)
 }
 
 /// Stops automatic change.
@@ -93,7 +81,7 @@ pub async fn pause(
     duration: Option<Duration>,
     clock: &Clock,
     account: &mut Account,
-) -> Result<Report, Failure> {
+) -> Result<(), Failure> {
     let until = duration.map(|duration| after(clock.now(), duration));
     set_pause(context, Some(Pause { until, reason }), clock, account).await
 }
@@ -102,7 +90,7 @@ pub async fn pause(
 ///
 /// # Errors
 /// The health check could not be read, or its tag not be removed.
-pub async fn resume(context: &Context, clock: &Clock, account: &mut Account) -> Result<Report, Failure> {
+pub async fn resume(context: &Context, clock: &Clock, account: &mut Account) -> Result<(), Failure> {
     set_pause(context, None, clock, account).await
 }
 
@@ -111,7 +99,7 @@ async fn set_pause(
     pause: Option<Pause>,
     clock: &Clock,
     account: &mut Account,
-) -> Result<Report, Failure> {
+) -> Result<(), Failure> {
     let (mut seen, observer) = look_at_all(context, clock).await;
     require_check(context, &seen)?;
     let (change, basis, next) = match &pause {
@@ -129,16 +117,16 @@ async fn set_pause(
     let in_force =
         if is_so { seen.memory.read().and_then(|memory| memory.pause.as_ref()) } else { pause.as_ref() };
     let verdict = match in_force {
-        Some(pause) => {
-            format!("Automatic change is paused until {} ({})", pause.until_words(), pause.reason)
-        }
+        Some(pause) if is_so => format!("Automatic change is already {}", pause.words()),
+        Some(pause) => format!("Automatic change is {}", pause.words()),
+        None if is_so => "Automatic change was not paused, so there was nothing to resume".to_owned(),
         None => "Automatic change is resumed".to_owned(),
     };
     let mut made = false;
     let verdict = if is_so {
-        format!("{verdict}: it was so already")
+        verdict
     } else if context.config.mode == Mode::Observe {
-        format!("MODE=observe: nothing was changed; otherwise: {verdict}")
+        format!("MODE=observe: nothing was changed. With MODE=act the answer would be: {verdict}")
     } else {
         actor.set_pause(pause.as_ref().map(Pause::to_string)).await?;
         made = true;
@@ -163,7 +151,7 @@ async fn set_pause(
         });
     }
     remember(account, seen, streak, basis, message, clock);
-    Ok(Report::of(account, &context.config))
+    Ok(())
 }
 
 fn remember(

@@ -1,12 +1,12 @@
 //! Would a failover work now? Configurations rot between incidents; each finding says how to fix it.
 
+pub use crate::account::{Finding, Level};
 use crate::clock::{Clock, reserve};
 use crate::config::{self, Config, Mode};
 use crate::diagnosis::Diagnosis;
 use crate::model::{Evidence, Observation};
 use crate::observe::Observer;
 use crate::policy::{Endpoint, Pair, Primary};
-pub use crate::report::{Finding, Level};
 
 mod class;
 mod instances;
@@ -93,7 +93,7 @@ fn probes(findings: &mut Findings, pair: &Pair, seen: &Observation) {
             !tcp,
             Level::Warn,
             if tcp {
-                "a tcp probe is answered by a server that hangs: the kernel accepts the connection"
+                "even a server that hangs answers a tcp probe: its kernel accepts the connection"
             } else {
                 "the probes ask for a page"
             },
@@ -112,7 +112,7 @@ fn probes(findings: &mut Findings, pair: &Pair, seen: &Observation) {
                 confirmed.as_secs_f64(),
                 CLUSTER_FAILOVER.as_secs()
             ),
-            "raise CONFIRMATIONS or CONFIRMATION_INTERVAL so that a failover of the cluster itself moves no traffic",
+            "raise CONFIRMATIONS or CONFIRMATION_INTERVAL so that the cluster's own failover moves no traffic",
         );
     }
 }
@@ -130,10 +130,10 @@ async fn events(findings: &mut Findings, pair: &Pair, seen: &Observation, observ
         matches!(events, Evidence::Read(_)),
         level,
         match &events {
-            Evidence::Unreadable(why) => format!("the events of the primary are {why}"),
+            Evidence::Unreadable(why) => format!("the events of the primary could not be read ({why})"),
             Evidence::Read(_) | Evidence::NotRead => "the events of the primary can be read".to_owned(),
         },
-        "allow rds:DescribeEvents: without it a deleted primary, or a Multi-AZ primary that only the probes miss, may not be failed over",
+        "allow rds:DescribeEvents: without it a deleted primary, or a Multi-AZ primary that only the probes find down, may not be failed over",
     );
 }
 
@@ -177,7 +177,7 @@ fn settings(findings: &mut Findings, config: &Config) {
             if policy.fence {
                 "the old primary is stopped after a promotion"
             } else {
-                "promotion is on and FENCE_PRIMARY is off: an old primary that lives goes on taking writes from open connections"
+                "promotion is on and FENCE_PRIMARY is off: an old primary that is still up keeps taking writes from open connections"
             },
             "set FENCE_PRIMARY=stop, or be ready to stop the old primary by hand",
         );
@@ -197,6 +197,6 @@ fn settings(findings: &mut Findings, config: &Config) {
         config.mode == Mode::Act,
         Level::Fail,
         format!("MODE is {}", config.mode.as_str()),
-        "set MODE=act when you trust what it reports: until then it changes nothing",
+        "set MODE=act when you trust the reports: until then the function changes nothing",
     );
 }

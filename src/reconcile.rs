@@ -147,7 +147,7 @@ impl<'a> Reconciler<'a> {
                     self.look_again().await;
                 }
                 Outcome::MadeByAnother => {
-                    self.leave(rule, "; another invocation does it");
+                    self.leave(rule, "; another invocation makes this change");
                     // This invocation's announcement may have covered the confirmation.
                     self.read(Need::Switch).await;
                     // A tick leaves the rest to whoever made the change, or to the next tick. A promotion that an
@@ -203,7 +203,7 @@ impl<'a> Reconciler<'a> {
                 After::Interval => self.until_due(self.context.config.pair.policy.interval),
             };
             if self.looks != self.streak.length || self.looks >= MAX_LOOKS {
-                return Proposal::Nothing(rule, Some("the primary's health changed within this invocation"));
+                return Proposal::Nothing(rule, Some("the primary's health changed during this invocation"));
             }
             if !self.clock.allows(wait + self.context.time_of_a_look()) {
                 return Proposal::Nothing(

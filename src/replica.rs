@@ -106,7 +106,7 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("the replica does not exist"),
-            Self::Unknown(failure) => write!(f, "the replica is unknown ({failure})"),
+            Self::Unknown(failure) => write!(f, "the replica could not be observed ({failure})"),
             Self::StandsAlone => f.write_str("the replica replicates from no instance"),
             Self::FollowsOther(source, primary) => {
                 write!(f, "the replica replicates from {source}, not from {primary}")

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use jiff::Timestamp;
 
-use crate::account::Account;
+use crate::account::{Account, Finding};
 use crate::config::{Config, Mode};
 use crate::decide::Case;
 use crate::decide::explain::Considered;
@@ -25,11 +25,11 @@ pub struct Report {
     /// A sentence for a person.
     pub message: String,
     /// The primary.
-    pub primary: Primary,
+    pub primary: PrimaryView,
     /// The replica, where one is configured.
-    pub replica: Option<Replica>,
+    pub replica: Option<ReplicaView>,
     /// The health check.
-    pub health_check: Check,
+    pub health_check: HealthCheckView,
     /// What was really changed.
     pub actions: Vec<Change>,
     /// How many consecutive observations the decision rests on.
@@ -59,7 +59,7 @@ pub struct Report {
 
 /// The primary in the response.
 #[derive(Clone, Debug, Serialize)]
-pub struct Primary {
+pub struct PrimaryView {
     /// Its identifier.
     pub id: String,
     /// Its region; only in the answer to `status`.
@@ -73,7 +73,7 @@ pub struct Primary {
 
 /// The replica in the response.
 #[derive(Clone, Debug, Serialize)]
-pub struct Replica {
+pub struct ReplicaView {
     /// Its identifier.
     pub id: String,
     /// Its region; only in the answer to `status`.
@@ -89,7 +89,7 @@ pub struct Replica {
 
 /// The health check in the response.
 #[derive(Clone, Debug, Serialize)]
-pub struct Check {
+pub struct HealthCheckView {
     /// Its id.
     pub id: String,
     /// `normal`, `forced-unhealthy` or `foreign`; null where nothing was read.
@@ -133,26 +133,31 @@ pub struct Paused {
 
 impl Report {
     /// A report about nothing: nothing was read.
-    pub fn ignore(reason: &'static str, message: String, config: &Config) -> Self {
+    fn ignore(reason: &'static str, message: String, config: &Config) -> Self {
         let pair = &config.pair;
         Self {
             decision: "ignore",
             reason,
             message,
-            primary: Primary {
+            primary: PrimaryView {
                 id: pair.primary.to_string(),
                 region: None,
                 status: None,
                 health: Health::Unknown.as_str(),
             },
-            replica: pair.replica.as_ref().map(|replica| Replica {
+            replica: pair.replica.as_ref().map(|replica| ReplicaView {
                 id: replica.identifier.clone(),
                 region: None,
                 status: None,
                 role: Role::Other.as_str(),
                 lag_seconds: None,
             }),
-            health_check: Check { id: pair.health_check_id.clone(), state: None, by: None, version: None },
+            health_check: HealthCheckView {
+                id: pair.health_check_id.clone(),
+                state: None,
+                by: None,
+                version: None,
+            },
             actions: Vec::new(),
             observations: 0,
             mode: config.mode,
@@ -167,21 +172,29 @@ impl Report {
 
     /// A report of what an invocation came to.
     pub fn of(account: &Account, config: &Config) -> Self {
+        if let Some((reason, message)) = &account.ignored {
+            return Self::ignore(reason, message.clone(), config);
+        }
         let mut report = Self::ignore("", String::new(), config);
         report.decision = "stay";
         report.actions = account.actions();
         report.times.unhealthy_since = account.unhealthy_since.map(written);
-        if let Some(last) = &account.last {
-            report.observations = last.streak.length;
-            report.message.clone_from(&last.message);
-            report.show(&last.case(&config.pair));
-        }
-        if let Some(step) = account.furthest() {
+        if let Some((last, step)) = account.last.as_ref().zip(account.furthest()) {
+            let case = last.case(&config.pair);
+            report.show(&case);
             report.decision = step.basis.decision();
             report.reason = step.basis.reason();
             report.message = step.message;
             report.observations = step.observations;
+            if let Some(rules) = &account.rules {
+                report.show_more(&case);
+                // The rule is what a tick would decide: this invocation changes nothing.
+                report.decision = "stay";
+                report.rules = Some(rules.clone());
+            }
         }
+        report.ready = account.findings.as_deref().map(|findings| Finding::failed(findings) == 0);
+        report.findings.clone_from(&account.findings);
         report
     }
 
@@ -206,7 +219,7 @@ impl Report {
     }
 
     /// Fills in what only a person asks for.
-    pub fn show_more(&mut self, case: &Case<'_>) {
+    fn show_more(&mut self, case: &Case<'_>) {
         self.primary.region = case.pair.rds_primary().and_then(|primary| primary.region.clone());
         if let (Some(shown), Some(replica)) = (&mut self.replica, &case.pair.replica) {
             shown.region.clone_from(&replica.region);
@@ -222,29 +235,4 @@ impl Report {
 
 fn written(at: Timestamp) -> String {
     format!("{at:.3}")
-}
-
-/// How bad a finding of the readiness check is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// As it should be.
-    Pass,
-    /// A failover would work, but not as well as it could, or it could not be verified.
-    Warn,
-    /// A failover would not work.
-    Fail,
-}
-
-/// One finding of the readiness check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// A stable code.
-    pub id: &'static str,
-    /// How bad it is.
-    pub level: Level,
-    /// What was found.
-    pub message: String,
-    /// How to fix it; empty where there is nothing to fix.
-    pub fix: &'static str,
 }

@@ -149,7 +149,7 @@ pub fn read(event: &[u8], pair: &Pair) -> Result<Request, Failure> {
     let text = std::str::from_utf8(event)
         .map_err(|error| not_understood(&format!("the event is not UTF-8: {error}")))?;
     let fields: Fields<'_> = serde_json::from_str(text)
-        .map_err(|error| not_understood(&format!("the event is not a JSON object: {error}")))?;
+        .map_err(|error| not_understood(&format!("the event can't be read as a JSON object: {error}")))?;
     if fields.get("action").is_some() {
         // An order counts only as the whole payload: with anything else beside it, it is refused.
         return action(&fields);
@@ -162,7 +162,7 @@ pub fn read(event: &[u8], pair: &Pair) -> Result<Request, Failure> {
     }
     let known: Vec<_> = fields.names().take(8).collect();
     Err(not_understood(&format!(
-        "an object with the fields [{}] is neither an action nor an event of EventBridge or SNS",
+        "an object with the fields [{}] is neither an action nor an event from EventBridge or SNS",
         known.join(", ")
     )))
 }
@@ -221,7 +221,7 @@ fn required_reason(fields: &Fields<'_>, allowed: &[&str]) -> Result<String, Stri
 
 fn sns(records: &RawValue, pair: &Pair) -> Result<Request, Failure> {
     let records: Vec<Record> = serde_json::from_str(records.get())
-        .map_err(|error| not_understood(&format!("`Records` are not those of SNS: {error}")))?;
+        .map_err(|error| not_understood(&format!("`Records` can't be read as SNS records: {error}")))?;
     if records.is_empty() {
         return Err(not_understood("`Records` is empty"));
     }
@@ -251,13 +251,14 @@ fn sns(records: &RawValue, pair: &Pair) -> Result<Request, Failure> {
 
 fn eventbridge(event: &str, pair: &Pair) -> Result<Request, Failure> {
     let event: EventBridge<'_> = serde_json::from_str(event)
-        .map_err(|error| not_understood(&format!("the EventBridge event: {error}")))?;
+        .map_err(|error| not_understood(&format!("the EventBridge event can't be read: {error}")))?;
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.events" | "aws.scheduler", "Scheduled Event") => Ok(Request::Tick),
         ("aws.rds", "RDS DB Instance Event") => {
             let detail = event.detail.map_or("{}", RawValue::get);
-            let detail: RdsDetail = serde_json::from_str(detail)
-                .map_err(|error| not_understood(&format!("the detail of the RDS event: {error}")))?;
+            let detail: RdsDetail = serde_json::from_str(detail).map_err(|error| {
+                not_understood(&format!("the detail of the RDS event can't be read: {error}"))
+            })?;
             let (id, arn) = (detail.source_identifier.as_deref(), detail.source_arn.as_deref());
             if concerns(id, arn, pair) {
                 Ok(Request::Tick)
@@ -269,7 +270,7 @@ fn eventbridge(event: &str, pair: &Pair) -> Result<Request, Failure> {
             }
         }
         (source, detail_type) => Err(not_understood(&format!(
-            "an EventBridge event with source `{source}` and detail-type `{detail_type}`"
+            "there is no support for an EventBridge event with source `{source}` and detail-type `{detail_type}`"
         ))),
     }
 }

@@ -210,7 +210,7 @@ async fn a_tick_whose_failover_another_invocation_made_promotes_nothing() {
         w.console_set_tag(CHECK, "failover:routed", &format!("version=2 by=auto at={at} reason=x"));
     });
     let report = rig.tick().await.unwrap();
-    assert!(report.message.contains("another invocation does it"), "{}", report.message);
+    assert!(report.message.contains("another invocation makes this change"), "{}", report.message);
     assert_eq!((report.actions.as_slice(), count(&rig, "PromoteReadReplica")), (&[][..], 0));
 }
 
@@ -237,7 +237,7 @@ fn answer_lost_beside_a_request(tags: Option<Fault>) -> Rig {
 async fn a_tick_whose_answer_is_lost_leaves_a_requests_failover_to_the_request() {
     let rig = answer_lost_beside_a_request(None);
     let report = rig.tick().await.unwrap();
-    assert!(report.message.contains("another invocation does it"), "{}", report.message);
+    assert!(report.message.contains("another invocation makes this change"), "{}", report.message);
     assert_eq!((report.actions.as_slice(), count(&rig, "PromoteReadReplica")), (&[][..], 0));
     assert!(tag(&rig, "routed").unwrap().starts_with("version=2 by=operator"));
     tick_stays(&rig, "forced-by-operator").await;
@@ -248,7 +248,7 @@ async fn a_tick_that_cannot_tell_whose_change_it_was_says_so_and_promotes_nothin
     let rig = answer_lost_beside_a_request(Some(Fault::Denied));
     let failure = rig.tick().await.unwrap_err();
     assert_eq!(failure.kind.name(), "RouteUnconfirmed");
-    assert!(failure.to_string().contains("whether by this invocation is unknown"), "{failure}");
+    assert!(failure.to_string().contains("it is unknown whether by this invocation"), "{failure}");
     rig.emulator.world().faults.clear();
     tick_stays(&rig, "forced-by-operator").await;
     assert_eq!(count(&rig, "PromoteReadReplica"), 0);

@@ -145,7 +145,7 @@ async fn an_unknown_replica_does_not_hide_a_healthy_primary_and_is_reported() {
     let rig = Rig::new(w, &[]);
     let report = tick_stays(&rig, "primary-healthy").await;
     assert_eq!(report.replica.unwrap().status.as_deref(), Some("unknown"));
-    assert!(report.message.contains("unknown"), "{}", report.message);
+    assert!(report.message.contains("the replica could not be observed"), "{}", report.message);
 }
 
 #[tokio::test(start_paused = true)]

@@ -216,7 +216,7 @@ async fn a_refused_stop_names_the_other_replicas_and_what_to_do() {
     assert!(failure.message.contains("orders-reports"), "{failure}");
     let mail = common::mail::told(&rig).pop().unwrap().mail;
     assert!(
-        mail.contains("orders-reports") && mail.contains("Delete or promote those named above"),
+        mail.contains("orders-reports") && mail.contains("Delete or promote the replicas named above"),
         "{mail}"
     );
     assert_eq!(status_of(&rig, PRIMARY), "available");
@@ -323,7 +323,7 @@ async fn a_primary_that_a_person_remade_is_not_stopped_where_the_promotion_was_n
 #[tokio::test(start_paused = true)]
 async fn until_rds_shows_the_stop_each_report_says_that_the_old_primary_may_take_writes() {
     const AWAITED: &str =
-        "RDS was asked to stop the old primary and still calls it available: it may take writes";
+        "RDS was asked to stop the old primary and still calls it available: it may still take writes";
     let rig = back(&[]).await;
     // The request is on its way, and RDS shows nothing of it.
     rig.emulator.world().faults.once("StopDBInstance", Fault::Reset);

@@ -78,7 +78,7 @@ async fn the_announcement_of_another_promotion_is_judged_anew() {
             "{other}: {}",
             report.message
         );
-        assert!(!report.message.contains("another invocation does it"), "{}", report.message);
+        assert!(!report.message.contains("another invocation makes this change"), "{}", report.message);
         assert_eq!(count(&rig, "PromoteReadReplica"), 0, "{other}");
     }
 }
@@ -160,7 +160,7 @@ async fn a_stop_that_rds_refuses_as_the_primary_stops_already_is_no_failure() {
     rig.emulator.world().on_next("StopDBInstance", |w| w.set_status(PRIMARY, "stopping"));
     let report = rig.tick().await.unwrap();
     assert_eq!((report.reason, report.actions.as_slice()), ("fence-primary", &[][..]), "{}", report.message);
-    assert!(report.message.contains("another invocation does it"), "{}", report.message);
+    assert!(report.message.contains("another invocation makes this change"), "{}", report.message);
 }
 
 /// Nothing was sent, so nobody waits for it.

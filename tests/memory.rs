@@ -138,6 +138,14 @@ fn a_pause_typed_in_a_hurry_holds() {
 }
 
 #[test]
+fn a_pause_says_in_words_when_it_ends_and_why() {
+    let words = |value: &str| parse(Tag::Pause, value).unwrap().pause.unwrap().words();
+    assert_eq!(words(&format!("until={AT} reason=resize")), format!("paused until {AT} (resize)"));
+    assert_eq!(words("until=forever reason=resize"), "paused, without an end (resize)");
+    assert_eq!(words("until=forever"), "paused, without an end", "typed in a hurry");
+}
+
+#[test]
 fn a_pause_ends_when_it_says() {
     let pause = Pause { until: Some(at()), reason: String::new() };
     assert!(pause.in_force(at() - SignedDuration::from_nanos(1)));

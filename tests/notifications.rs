@@ -163,7 +163,7 @@ async fn every_notification_says_what_is_at_stake_or_why_nobody_knows() {
     let rig = notified(w, &[PROMOTE]);
     rig.tick().await.unwrap();
     let stake = said(&rig, "lag-unknown");
-    assert!(stake.starts_with("unknown (ReplicaLag is denied"), "{stake}");
+    assert!(stake.starts_with("unknown (ReplicaLag could not be read (denied"), "{stake}");
 
     let rig = notified(world_with("failed"), &[]);
     rig.tick().await.unwrap();

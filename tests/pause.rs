@@ -60,12 +60,16 @@ async fn a_pause_is_written_removed_and_replayed() {
     assert!(written.starts_with("until=2026-01-31T14:00:00"), "{written}");
     assert!(written.ends_with("Z reason=index rebuild_ caf_"), "{written}");
     rig.wait(seconds(60)).await;
-    obeyed(&rig, order, "paused", &[]).await;
+    let message = obeyed(&rig, order, "paused", &[]).await;
+    let said = "Automatic change is already paused until 2026-01-31T14:00:00";
+    assert!(message.starts_with(said), "{message}");
     assert_eq!(tag(&rig, "pause").unwrap(), written, "a replay does not prolong it");
     obeyed(&rig, json!({"action": "pause", "reason": "longer", "for": "3h"}), "paused", &[Pause]).await;
     obeyed(&rig, json!({"action": "resume"}), "resumed", &[Resume]).await;
     assert_eq!(tag(&rig, "pause"), None);
-    obeyed(&rig, json!({"action": "resume"}), "resumed", &[]).await;
+    let message = obeyed(&rig, json!({"action": "resume"}), "resumed", &[]).await;
+    let said = "Automatic change was not paused, so there was nothing to resume: ";
+    assert!(message.starts_with(said), "{message}");
     assert_eq!(count(&rig, "UpdateHealthCheck"), 0);
 }
 

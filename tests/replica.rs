@@ -137,7 +137,7 @@ fn a_reason_against_a_replica_names_what_was_seen() {
         (following("rebooting"), "the replica is rebooting"),
         (
             Reading::Unknown(ReadFailure { cause: Cause::Denied, detail: "no permission".to_owned() }),
-            "the replica is unknown (denied: no permission)",
+            "the replica could not be observed (denied: no permission)",
         ),
     ] {
         assert_eq!(unfit(&replica).as_deref(), Some(words));

@@ -89,7 +89,7 @@ async fn a_primary_whose_health_changes_within_an_invocation_is_left_to_the_next
     });
     let before = writes(&rig);
     let report = rig.tick().await.unwrap();
-    assert!(report.message.contains("health changed within this invocation"), "{}", report.message);
+    assert!(report.message.contains("health changed during this invocation"), "{}", report.message);
     assert_eq!((report.actions.as_slice(), writes(&rig)), (&[][..], before));
 }
 

@@ -42,7 +42,7 @@ async fn a_lag_that_stays_too_high_is_told_with_how_to_see_what_the_replica_has_
         for words in [
             "MySQL: in `SHOW REPLICA STATUS`, `Exec_Source_Log_Pos` must equal `Read_Source_Log_Pos`",
             "`Relay_Source_Log_File` must equal `Source_Log_File`",
-            "MariaDB: the same, with `Master` for `Source`",
+            "MariaDB: the same, with `Master` instead of `Source`",
             "PostgreSQL: `SELECT pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()`",
             "What the primary did not send is lost in any case",
         ] {

@@ -77,7 +77,7 @@ async fn events_that_can_not_be_read_are_no_witness_and_are_named() {
     w.console_delete(PRIMARY);
     w.faults.standing("DescribeEvents", Fault::Denied);
     let report = tick_stays(&Rig::new(w, &[ALONE]), "primary-not-found").await;
-    assert!(report.message.contains("deletion events are denied"), "{}", report.message);
+    assert!(report.message.contains("deletion events could not be read (denied"), "{}", report.message);
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,7 +99,9 @@ async fn a_replica_that_no_longer_replicates_takes_traffic_and_every_message_say
         w.set_replication(REPLICA, replication);
         let rig = Rig::new(w, &[("NOTIFICATION_TOPIC_ARN", &topic)]);
         let report = tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
-        let said = format!("its replication is broken ({replication}): it lacks what was written since then");
+        let said = format!(
+            "its replication is broken ({replication}): the replica lacks what was written since then"
+        );
         assert!(report.message.contains(&said), "{}", report.message);
         let mail = common::mail::told(&rig).remove(0).mail;
         assert!(mail.contains(&said), "{mail}");

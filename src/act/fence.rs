@@ -37,7 +37,7 @@ impl Actor<'_> {
             WriteOutcome::Accepted => Ok(Outcome::made(check, memory)),
             WriteOutcome::Unknown(why) => Err(Failure::new(
                 Kind::FenceUnconfirmed,
-                format!("whether RDS accepted to stop {primary} is unknown: {why}; it counts as sent"),
+                format!("whether RDS accepted the request to stop {primary} is unknown: {why}; the request counts as sent"),
             )
             .perhaps_made()),
             WriteOutcome::Conflict(why) => match self.observer.instance(primary).await {
@@ -73,7 +73,7 @@ impl Actor<'_> {
             Failure::new(
                 Kind::FenceUnconfirmed,
                 format!(
-                    "the old primary was not stopped, as what that rests on could not be read once more: {why}"
+                    "the old primary was not stopped, as the evidence for that could not be read once more: {why}"
                 ),
             )
         };
@@ -131,7 +131,7 @@ fn refused(primary: &InstanceRef, old: &Instance, why: &ReadFailure) -> Failure 
     let replicas = if old.replicas.is_empty() {
         String::new()
     } else {
-        format!("; it has read replicas: {}", old.replicas.join(", "))
+        format!("; the old primary has read replicas: {}", old.replicas.join(", "))
     };
     Failure::new(
         Kind::FenceRefused,

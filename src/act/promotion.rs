@@ -50,7 +50,7 @@ impl Actor<'_> {
             WriteOutcome::Unknown(why) => Err(Failure::new(
                 Kind::PromotionUnconfirmed,
                 format!(
-                    "whether RDS accepted the promotion of {replica} is unknown: {why}; it counts as sent"
+                    "whether RDS accepted the promotion of {replica} is unknown: {why}; the promotion counts as sent"
                 ),
             )
             .perhaps_made()),
@@ -127,14 +127,14 @@ impl Actor<'_> {
             // Perhaps a promotion that another invocation sent is under way, which does not show at once: to forget it
             // could route to a stale primary.
             Reading::Known(instance) if matches!(instance.status, Status::Available | Status::Modifying) => {
-                tracing::warn!(%why, "RDS refused the promotion in the replica's present state: it counts as sent");
+                tracing::warn!(%why, "RDS refused the promotion in the replica's present state: the promotion counts as sent");
                 Ok(Outcome::MadeByAnother)
             }
             Reading::Known(_) => Err(self.refused(replica, sent, why).await),
             Reading::Missing | Reading::Unknown(_) => Err(Failure::new(
                 Kind::PromotionUnconfirmed,
                 format!(
-                    "RDS refused to promote {replica} in a state that could not be read: {why}; it counts as sent"
+                    "RDS refused to promote {replica}, whose state could not be read: {why}; the promotion counts as sent"
                 ),
             )
             .perhaps_made()),
@@ -145,7 +145,7 @@ impl Actor<'_> {
     async fn refused(&self, replica: &InstanceRef, sent: &Sent, why: &ReadFailure) -> Failure {
         let removed = self.take_back(Tag::Promoted, sent).await;
         let note =
-            if removed { "" } else { "; the tag failover:promoted stays, and is void in five minutes" };
+            if removed { "" } else { "; the tag failover:promoted stays, and is ignored after five minutes" };
         Failure::new(Kind::PromotionRefused, format!("RDS refused to promote {replica}: {why}{note}"))
     }
 

@@ -203,7 +203,7 @@ impl Actor<'_> {
         let present = self.announced(tag).await.map_err(|why| {
             Failure::new(
                 Kind::RouteUnconfirmed,
-                format!("the health check was updated, but whether by this invocation is unknown: {why}"),
+                format!("the health check was updated, but it is unknown whether by this invocation: {why}"),
             )
             .due_to(&why)
             .perhaps_made()
@@ -228,7 +228,7 @@ impl Actor<'_> {
         let observer = self.observer.keeping(reserve::REPORTING);
         let (read_back, kept) = tokio::join!(observer.health_check(), self.confirm(to.tag(), &confirmed));
         let note = kept.err().map_or_else(String::new, |why| {
-            format!("its announcement could not be confirmed ({why}): a tick within 15 minutes does that")
+            format!("the announcement of this change could not be confirmed ({why}): a tick within 15 minutes confirms it")
         });
         let why = match read_back {
             Reading::Known(check) => {

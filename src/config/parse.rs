@@ -97,9 +97,9 @@ pub(super) fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
     let mut endpoints = Vec::new();
     for item in items(text).ok_or("it lists no endpoint")? {
         let found = endpoint(item).ok_or_else(|| match without_secrets(text) == text {
-            true => format!("`{}` can't be asked", shown(item)),
+            true => format!("`{}` can't be probed", shown(item)),
             // What is left of it after a comma in its password shows no `@`.
-            false => "an address with credentials can't be asked".to_owned(),
+            false => "an address with credentials can't be probed".to_owned(),
         })?;
         if endpoints.contains(&found) {
             return Err(format!("`{}` is listed twice", shown(item)));

@@ -123,7 +123,7 @@ pub(super) fn warnings(pair: &Pair, promote_on_is_set: bool) -> Vec<String> {
         warnings.push(format!("{HEALTH_ENDPOINTS} and {SECONDARY_ENDPOINTS} both hold `{both}`: one outage silences both sides, and no traffic moves"));
     }
     if policy.fence && !pair.fences() {
-        warnings.push(format!("{FENCE_PRIMARY} is `stop`, and both instances have one name: nothing is stopped, as the tags could not tell them apart; rename one, or set {FENCE_PRIMARY} to `off`"));
+        warnings.push(format!("{FENCE_PRIMARY} is `stop`, but both instances have the same name: the old primary is not stopped, as the tags could not tell the two apart; rename one, or set {FENCE_PRIMARY} to `off`"));
     }
     if promote_on_is_set
         && policy.promote_on.contains(&Symptom::Unreachable)

@@ -9,7 +9,7 @@ use crate::diagnosis::Diagnosis;
 use crate::lag::{self, AtStake, Lag, NoLag};
 use crate::memory::{By, Memory, Move};
 use crate::model::{
-    CheckState, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation, ReadFailure, Reading,
+    CheckState, Evidence, HealthCheck, Instance, InstanceRef, Need, Observation, Reading, Replication,
     Symptom, after,
 };
 use crate::policy::Pair;
@@ -244,6 +244,11 @@ impl<'a> Case<'a> {
         replica::reason_not_fit(replica, primary, &self.pair.policy)
     }
 
+    /// Whether traffic may be sent to the secondary, as far as anything is known of it.
+    pub(super) fn secondary_can_take_over(&self) -> bool {
+        self.reason_replica_not_fit().is_none() && !self.secondary_is_silent()
+    }
+
     pub(super) fn reason_replica_not_ready(&self) -> Option<Unfit> {
         let (replica, _, primary) = self.replica()?;
         replica::reason_not_ready(replica, primary, &self.pair.policy)
@@ -300,22 +305,17 @@ impl<'a> Case<'a> {
     }
 
     /// The replica's lag, or why it is unknown.
-    pub(super) fn lag(&self) -> Result<Result<Lag, String>, Gap> {
+    pub(super) fn lag(&self) -> Result<Result<Lag, NoLag>, Gap> {
         // Without an outage the newest sample counts.
         let detected = self.outage()?.unwrap_or(Timestamp::MAX);
-        if let Some((replica, ..)) =
-            self.replica().filter(|(replica, ..)| replica::replication_is_broken(replica))
-        {
-            return Ok(Err(replica.known().map_or_else(String::new, |found| found.replication.to_string())));
+        let replication = self.replica().and_then(|(replica, ..)| Some(&replica.known()?.replication));
+        if let Some(broken @ Replication::Broken(_)) = replication {
+            return Ok(Err(NoLag::Broken(broken.clone())));
         }
         match &self.seen.lag {
             Evidence::NotRead => Err(Gap::Unread(Need::Lag)),
-            Evidence::Unreadable(ReadFailure { cause, detail }) => {
-                Ok(Err(format!("ReplicaLag is {}: {detail}", cause.as_str())))
-            }
-            Evidence::Read(samples) => {
-                Ok(lag::lag(samples, detected, self.now).map_err(|why: NoLag| why.to_string()))
-            }
+            Evidence::Unreadable(why) => Ok(Err(NoLag::Unreadable(why.clone()))),
+            Evidence::Read(samples) => Ok(lag::lag(samples, detected, self.now)),
         }
     }
 
@@ -336,7 +336,7 @@ impl<'a> Case<'a> {
     }
 
     /// Why the lag is unknown, where it was read.
-    pub fn reason_lag_unknown(&self) -> Option<String> {
+    pub fn reason_lag_unknown(&self) -> Option<NoLag> {
         self.lag().ok()?.err()
     }
 

@@ -80,18 +80,17 @@ pub fn overridden(case: &Case<'_>) -> Option<Code> {
     }
 }
 
-/// Why an operator's order was refused though `force` would carry it out, in words.
-pub fn force_would_help(case: &Case<'_>) -> Option<&'static str> {
+/// What `force` would come to where an operator's order was refused: a row that carries it out, or evidence that was
+/// not read, as the row that refused stands before it.
+pub fn force_would_help(case: &Case<'_>) -> Option<Decision> {
+    let Decision::Apply(refused) = decide(case) else { return None };
     // For a tick, and where it is forced already, both are the same.
-    match (decide(case), decide(&case.asked(case.order.with_force(true)))) {
-        (Decision::Apply(refused), Decision::Apply(forced))
-            if refused.code != forced.code && !forced.effect.refuses() =>
-        {
-            Some("with `force` it would be carried out")
-        }
-        (Decision::Apply(_), Decision::Read(_)) => Some("`force` overrides this rule"),
-        (Decision::Apply(_) | Decision::Read(_), Decision::Apply(_) | Decision::Read(_)) => None,
-    }
+    let forced = decide(&case.asked(case.order.with_force(true)));
+    let helps = match forced {
+        Decision::Apply(rule) => rule.code != refused.code && !rule.effect.refuses(),
+        Decision::Read(_) => true,
+    };
+    helps.then_some(forced)
 }
 
 /// Whether this is an order for a change that is not made already.

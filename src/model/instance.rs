@@ -36,7 +36,8 @@ impl InstanceRef {
                 }
                 _ => {
                     return Err(
-                        "an ARN of a DB instance reads arn:aws:rds:REGION:ACCOUNT:db:IDENTIFIER".to_owned()
+                        "the ARN of a DB instance has the form arn:aws:rds:REGION:ACCOUNT:db:IDENTIFIER"
+                            .to_owned(),
                     );
                 }
             }

@@ -4,7 +4,9 @@ use aws_sdk_rds::types::DbInstance;
 use aws_sdk_route53::types::HealthCheckType;
 use jiff::Timestamp;
 
-use crate::model::{CheckState, Details, HealthCheck, Instance, InstanceRef, Replication, Sample, Source};
+use crate::model::{
+    CheckState, Details, HealthCheck, Instance, InstanceRef, NotUpdatable, Replication, Sample, Source,
+};
 use crate::status::Status;
 use crate::text::{cut, folded};
 
@@ -71,12 +73,10 @@ pub(super) fn health_check(found: &aws_sdk_route53::types::HealthCheck) -> Optio
     // The SDK reads a version that is absent as 0; real ones start at 1.
     let config = found.health_check_config().filter(|_| found.health_check_version() > 0)?;
     let not_updatable = if *config.r#type() == HealthCheckType::RecoveryControl {
-        Some("it is a RECOVERY_CONTROL check".to_owned())
+        Some(NotUpdatable::RecoveryControl)
     } else {
-        found
-            .linked_service()
-            .and_then(|service| service.service_principal())
-            .map(|service| format!("it belongs to {service}"))
+        let service = found.linked_service().and_then(|service| service.service_principal());
+        service.map(|service| NotUpdatable::LinkedTo(service.to_owned()))
     };
     Some(HealthCheck {
         state: CheckState::of(config.disabled() == Some(true), config.inverted() == Some(true)),

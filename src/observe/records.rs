@@ -99,7 +99,7 @@ impl Observer<'_> {
             let page = ask(&self.clock, self.reserve, || request.clone().send()).await?;
             // Route 53 always says how many it lists at most; without that, no record is no news of the records.
             if page.max_items == 0 && page.resource_record_sets.is_empty() {
-                return Err(nonsense("Route 53's answer is no page of records"));
+                return Err(nonsense("Route 53's answer is not a page of records"));
             }
             let beyond = page.resource_record_sets().iter().any(|set| !is_named(set));
             sets.extend(page.resource_record_sets.into_iter().filter(is_named));
@@ -108,7 +108,7 @@ impl Observer<'_> {
             let Some(next) = next.filter(|_| name.is_none() || !beyond) else { return Ok(sets) };
             start = Some((next, page.next_record_type, page.next_record_identifier));
         }
-        Err(nonsense("the zone has more pages of records than are read"))
+        Err(nonsense("the zone has more pages of records than this function reads"))
     }
 }
 

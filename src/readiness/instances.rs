@@ -53,10 +53,15 @@ fn instance(findings: &mut Findings, which: &'static str, id: &InstanceRef, read
             let fix = match why.cause {
                 Cause::Denied => "allow rds:DescribeDBInstances on the instance's ARN",
                 Cause::Unreachable | Cause::Throttled | Cause::Other => {
-                    "run check again; if it lasts, check the function's network and region"
+                    "run check again; if the error persists, check the function's network and region"
                 }
             };
-            return findings.add(exists, Level::Fail, format!("the {which} {id} is {why}"), fix);
+            return findings.add(
+                exists,
+                Level::Fail,
+                format!("the {which} {id} could not be read ({why})"),
+                fix,
+            );
         }
     };
     findings.add(exists, Level::Pass, format!("the {which} {id} exists and is {}", found.status), "");
@@ -75,7 +80,7 @@ fn instance(findings: &mut Findings, which: &'static str, id: &InstanceRef, read
             Some(cluster) => format!("the {which} is a member of the DB cluster {cluster} ({engine})"),
             None => format!("the {which} runs {engine}"),
         },
-        "PromoteReadReplica serves neither Aurora nor RDS Custom nor Multi-AZ DB clusters: use the failover of the cluster itself",
+        "PromoteReadReplica supports neither Aurora nor RDS Custom nor Multi-AZ DB clusters: use the cluster's own failover",
     );
 }
 
@@ -94,7 +99,7 @@ fn replication(
             Some(source) => format!("the replica {id} replicates from {source}"),
             None => format!("the replica {id} replicates from no instance"),
         },
-        "name a read replica of the primary; after a promotion rebuild one and swap the identifiers",
+        "configure a read replica of the primary; after a promotion, rebuild one and swap the identifiers",
     );
     let serves = pair.policy.health_of(&replica.status) == Health::Healthy;
     findings.test(
@@ -102,17 +107,17 @@ fn replication(
         replica.status == Status::Available,
         if serves { needed_to_promote(pair) } else { Level::Fail },
         format!("the replica is {}", replica.status),
-        "wait until it is available: in another state it can't be promoted, and in an unhealthy one no traffic is sent to it",
+        "wait until the replica is available: in any other state it can't be promoted, and in an unhealthy one it gets no traffic",
     );
     findings.test(
         "replication-runs",
         replica.replication == Replication::Normal,
         Level::Fail,
         match &replica.replication {
-            Replication::Normal => "RDS reports no fault of the replication".to_owned(),
+            Replication::Normal => "RDS reports no replication error".to_owned(),
             fault @ (Replication::Failing(_) | Replication::Broken(_)) => format!("the replica's {fault}"),
         },
-        "repair the replication, or rebuild the replica",
+        "repair replication, or rebuild the replica",
     );
     let days = replica.details.backup_retention_days;
     findings.test(
@@ -120,10 +125,10 @@ fn replication(
         days.is_some_and(|days| days > 0),
         Level::Warn,
         match days {
-            Some(days) => format!("the replica keeps automated backups for {days} day(s); a promotion fails while one is taken"),
+            Some(days) => format!("the replica keeps automated backups for {days} day(s); a promotion fails while a backup is being taken"),
             None => "whether the replica keeps automated backups is not known".to_owned(),
         },
-        "set a backup retention period of at least 1 day on the replica, or it has no backup after a promotion",
+        "set a backup retention period of at least 1 day on the replica; otherwise it has no backups after a promotion",
     );
 }
 
@@ -142,8 +147,8 @@ fn compare(findings: &mut Findings, primary: &Instance, replica: &Instance) {
         "replica-class",
         covers,
         Level::Warn,
-        format!("the replica's class is {}, the primary's {}", words(class), words(needed)),
-        "give the replica the primary's class, or be sure that the smaller one carries the load",
+        format!("the replica's class is {}, and the primary's is {}", words(class), words(needed)),
+        "give the replica the primary's class, or make sure that the smaller class can carry the load",
     );
     findings.test(
         "replica-storage",
@@ -153,7 +158,7 @@ fn compare(findings: &mut Findings, primary: &Instance, replica: &Instance) {
             .zip(primary.details.storage_gib)
             .is_some_and(|(gib, needed)| gib >= needed),
         Level::Warn,
-        format!("the replica has {} GiB, the primary {} GiB", gib(replica), gib(primary)),
+        format!("the replica has {} GiB, and the primary has {} GiB", gib(replica), gib(primary)),
         "give the replica at least the primary's storage",
     );
     findings.test(
@@ -161,7 +166,7 @@ fn compare(findings: &mut Findings, primary: &Instance, replica: &Instance) {
         replica.multi_az || !primary.multi_az,
         Level::Warn,
         format!("Multi-AZ: primary {}, replica {}", primary.multi_az, replica.multi_az),
-        "make the replica Multi-AZ, or be ready to wait for that after a promotion",
+        "make the replica Multi-AZ, or expect to wait for the conversion after a promotion",
     );
 }
 
@@ -177,12 +182,12 @@ fn lag_of(findings: &mut Findings, pair: &Pair, seen: &Observation, clock: &Cloc
             return findings.add(
                 "replica-lag",
                 needed_to_promote(pair),
-                format!("the lag is {why}"),
+                format!("the lag could not be read ({why})"),
                 "allow cloudwatch:GetMetricStatistics: without it nothing is promoted",
             );
         }
     };
-    let fix = "find out why the replica falls behind: over MAX_REPLICA_LAG, or unknown, nothing is promoted";
+    let fix = "find out why the replica falls behind: nothing is promoted while the lag is unknown or over MAX_REPLICA_LAG";
     let allowed = pair.policy.max_lag.as_secs_f64();
     // Without an outage the newest sample counts.
     match lag::lag(samples, Timestamp::MAX, clock.now()) {

@@ -20,7 +20,7 @@ pub(super) async fn examine(
         return findings.add(
             "records",
             Level::Warn,
-            "the failover records are not looked at: HOSTED_ZONE_ID is not set",
+            "the failover records are not checked: HOSTED_ZONE_ID is not set",
             "set HOSTED_ZONE_ID and RECORD_NAME",
         );
     }
@@ -30,7 +30,7 @@ pub(super) async fn examine(
             return findings.add(
                 "records",
                 Level::Fail,
-                format!("the records are {why}"),
+                format!("the records could not be read ({why})"),
                 "allow route53:ListResourceRecordSets on the hosted zone, and correct HOSTED_ZONE_ID",
             );
         }
@@ -42,7 +42,7 @@ pub(super) async fn examine(
         return findings.add(
             "records",
             Level::Fail,
-            "there is no pair of a primary and a secondary failover record",
+            "there is no pair of primary and secondary failover records",
             "create both records with the failover routing policy, and correct RECORD_NAME",
         );
     };
@@ -53,7 +53,7 @@ pub(super) async fn examine(
         secondary.health_check_id().is_none(),
         Level::Fail,
         format!("the secondary record uses {}", secondary.health_check_id().unwrap_or("no health check")),
-        "remove the health check from the secondary record: while it fails, Route 53 answers with the primary again",
+        "remove the health check from the secondary record: while that check fails, Route 53 answers with the primary again",
     );
     let evaluated = secondary.alias_target().is_some_and(|alias| alias.evaluate_target_health());
     findings.test(
@@ -63,7 +63,7 @@ pub(super) async fn examine(
         if evaluated {
             "the secondary record is an alias that evaluates the health of its target"
         } else {
-            "the secondary record evaluates no target"
+            "the secondary record does not evaluate the health of a target"
         },
         "set EvaluateTargetHealth to false on the secondary record: while its target looks unhealthy, Route 53 answers with the primary again",
     );
@@ -96,7 +96,7 @@ pub(super) async fn examine(
             || "the records are aliases, whose TTL AWS sets".to_owned(),
             |ttl| format!("the TTL is {ttl} s"),
         ),
-        "set a TTL of at most 60 s on both records, or on those that their aliases name",
+        "set a TTL of at most 60 s on both records, or on the records that their aliases point to",
     );
 }
 
@@ -110,7 +110,7 @@ async fn leads_to_switch(
     record_check: Option<&str>,
 ) {
     const ID: &str = "primary-record-health-check";
-    const FIX: &str = "put ROUTE53_HEALTH_CHECK_ID on the primary record, or a CALCULATED check with it and a threshold of all children";
+    const FIX: &str = "put ROUTE53_HEALTH_CHECK_ID on the primary record, or a CALCULATED check that has it as a child and requires all children to be healthy";
     let Some(id) = record_check else {
         return findings.add(ID, Level::Fail, "the primary record uses no health check", FIX);
     };
@@ -131,7 +131,7 @@ async fn leads_to_switch(
             return findings.add(
                 "primary-record-health-check-readable",
                 Level::Fail,
-                format!("the primary record uses {id}, which could not be read ({why}): whether it follows the switch is not known"),
+                format!("the primary record uses {id}, which could not be read ({why}): whether that check follows the switch is not known"),
                 "allow route53:GetHealthCheck on the check of the primary record",
             );
         }
@@ -151,7 +151,7 @@ async fn leads_to_switch(
         parent.state == CheckState::Normal,
         Level::Fail,
         format!("the check {id} between the record and the switch is {}", flags(parent.state)),
-        "clear Disabled and Inverted on that check: a disabled check counts as healthy, an inverted one as the opposite",
+        "clear Disabled and Inverted on that check: a disabled check counts as healthy, an inverted one as the opposite of what it finds",
     );
     let nested = seen.check.known().is_some_and(|check| check.calculated);
     findings.test(
@@ -160,7 +160,7 @@ async fn leads_to_switch(
         Level::Fail,
         if nested {
             format!(
-                "the check {id} has the switch as a child, and both are CALCULATED: Route 53 refuses that"
+                "the check {id} has the switch as a child, and both are CALCULATED: Route 53 does not allow that"
             )
         } else {
             format!("the check {id} has no CALCULATED child")
@@ -204,7 +204,7 @@ fn endpoint(
         points,
         level,
         format!(
-            "the record points at {}, the endpoint is {}",
+            "the record points at {}; the endpoint is {}",
             targets.join(", "),
             endpoint.as_deref().unwrap_or("not known")
         ),

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::decide::{Case, Order, Streak};
 use crate::diagnosis::Diagnosis;
 use crate::memory::Tag;
-use crate::model::{CheckState, Evidence, Observation, Reading};
+use crate::model::{CheckState, Evidence, NotUpdatable, Observation, Reading};
 use crate::observe::Observer;
 use crate::policy::Pair;
 
@@ -39,7 +39,7 @@ fn health_check(findings: &mut Findings, seen: &Observation) {
             return findings.add(
                 "health-check-exists",
                 Level::Fail,
-                format!("the health check is {why}"),
+                format!("the health check could not be read ({why})"),
                 "allow route53:GetHealthCheck on the health check",
             );
         }
@@ -54,16 +54,19 @@ fn health_check(findings: &mut Findings, seen: &Observation) {
         "health-check-updatable",
         check.not_updatable.is_none(),
         Level::Fail,
-        check.not_updatable.clone().unwrap_or_else(|| "the health check can be updated".to_owned()),
+        check
+            .not_updatable
+            .as_ref()
+            .map_or_else(|| "the health check can be updated".to_owned(), NotUpdatable::to_string),
         "configure a health check that Route 53 lets you update",
     );
     let fix = match check.state {
         CheckState::Normal => "",
         CheckState::ForcedUnhealthy => {
-            "traffic is on the secondary already: fail back when the primary should serve again"
+            "traffic is already on the secondary: fail back when the primary should serve again"
         }
         CheckState::Foreign => {
-            "clear Disabled and Inverted: somebody set one of them alone, and the function never changes that"
+            "clear Disabled and Inverted: somebody set only one of them, and the function never changes that"
         }
     };
     findings.test(
@@ -82,7 +85,7 @@ fn memory(findings: &mut Findings, pair: &Pair, seen: &Observation, clock: &Cloc
             return findings.add(
                 "tags-readable",
                 Level::Fail,
-                format!("the tags are {why}"),
+                format!("the tags could not be read ({why})"),
                 "correct the failover: tags of the health check, or allow route53:ListTagsForResource",
             );
         }
@@ -96,7 +99,7 @@ fn memory(findings: &mut Findings, pair: &Pair, seen: &Observation, clock: &Cloc
         Level::Fail,
         pause.map_or_else(
             || "automatic change is not paused".to_owned(),
-            |pause| format!("automatic change is paused until {} ({})", pause.until_words(), pause.reason),
+            |pause| format!("automatic change is {}", pause.words()),
         ),
         "send {\"action\":\"resume\"} when the work is done",
     );
@@ -110,7 +113,7 @@ fn memory(findings: &mut Findings, pair: &Pair, seen: &Observation, clock: &Cloc
             || "no cooldown is in force".to_owned(),
             |ends| format!("traffic went back a short while ago: no automatic failover before {ends:.0}"),
         ),
-        "wait for the cooldown to end, or shorten COOLDOWN; an operator's failover is not bound by it",
+        "wait for the cooldown to end, or shorten COOLDOWN; the cooldown does not apply to an operator's failover",
     );
 }
 
@@ -123,8 +126,8 @@ async fn tags(findings: &mut Findings, pair: &Pair, observer: &Observer<'_>) {
         others + ours <= MAX_TAGS,
         Level::Fail,
         format!(
-            "{others} of the {MAX_TAGS} tags of the health check belong to others; the function needs {ours}"
+            "others use {others} of the {MAX_TAGS} tags that a health check can have; the function needs {ours}"
         ),
-        "remove tags from the health check: where none is free, no change can be announced and none is made",
+        "remove tags from the health check: without a free one the function can't announce a change, and makes none",
     );
 }

@@ -31,10 +31,13 @@ impl<'de> Deserialize<'de> for Fields<'de> {
                 let mut fields: Vec<(String, &RawValue)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                     if fields.iter().any(|(known, _)| *known == name) {
-                        return Err(A::Error::custom(format!("the field `{}` is doubled", echoed(&name))));
+                        return Err(A::Error::custom(format!(
+                            "the field `{}` is given twice",
+                            echoed(&name)
+                        )));
                     }
                     if fields.len() == MAX_FIELDS {
-                        return Err(A::Error::custom(format!("it has more than {MAX_FIELDS} fields")));
+                        return Err(A::Error::custom(format!("there are more than {MAX_FIELDS} fields")));
                     }
                     fields.push((name, value));
                 }
@@ -60,7 +63,7 @@ impl<'a> Fields<'a> {
         match self.names().find(|name| !allowed.contains(name)) {
             None => Ok(()),
             Some(name) => Err(format!(
-                "there is no field `{}`; it takes {}",
+                "there is no field `{}`; the allowed fields are {}",
                 echoed(name),
                 allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             )),

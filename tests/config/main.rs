@@ -275,7 +275,10 @@ fn a_setting_without_effect_is_a_warning_and_no_fault() {
     let [warning] = &warnings(&[far, ("PROMOTE_REPLICA", "true"), ("FENCE_PRIMARY", "stop")])[..] else {
         panic!()
     };
-    assert!(warning.contains("both instances have one name: nothing is stopped"), "{warning}");
+    assert!(
+        warning.contains("both instances have the same name: the old primary is not stopped"),
+        "{warning}"
+    );
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use rds_route53_failover::decide::Order;
 use rds_route53_failover::memory::{By, Memory, Move, Pause, Sent};
-use rds_route53_failover::model::{Cause, CheckState, Evidence, InstanceRef, Probes, Reading, Replication};
+use rds_route53_failover::model::{
+    Cause, CheckState, Evidence, InstanceRef, NotUpdatable, Probes, Reading, Replication,
+};
 use rds_route53_failover::policy::{Endpoint, Failback, OnUnreachable, Primary};
 
 use crate::scene::{
@@ -150,7 +152,7 @@ pub(crate) const CHECKS: &[Class] = &[
     ("unreachable", |s| s.seen.check = Reading::Unknown(failure(Cause::Unreachable))),
     ("denied", |s| s.seen.check = Reading::Unknown(failure(Cause::Denied))),
     ("missing", |s| s.seen.check = Reading::Missing),
-    ("not updatable", |s| s.check().not_updatable = Some("RECOVERY_CONTROL".to_owned())),
+    ("not updatable", |s| s.check().not_updatable = Some(NotUpdatable::RecoveryControl)),
     ("foreign", |s| s.check().state = CheckState::Foreign),
     ("normal", |s| s.check().state = CheckState::Normal),
     ("forced", |s| s.check().state = CheckState::ForcedUnhealthy),

@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 use rds_route53_failover::decide::explain::{
     Applies, considered, force_would_help, is_latched, is_refused_order, metric_takes_over, overridden,
 };
-use rds_route53_failover::decide::{Code, Order, Section};
+use rds_route53_failover::decide::{Code, Decision, Order, Section};
+use rds_route53_failover::facts::message;
 use rds_route53_failover::memory::By;
 use rds_route53_failover::model::{Cause, CheckState, Evidence, Reading, Replication, Sample};
 
@@ -31,9 +32,14 @@ fn force_names_the_rule_it_overrides_and_none_where_it_overrides_none() {
 
 #[test]
 fn a_refused_order_says_whether_force_would_help() {
-    let help = |scene: Scene| force_would_help(&scene.case());
-    let carried_out = Some("with `force` it would be carried out");
+    let help =
+        |scene: Scene| force_would_help(&scene.case()).map(|forced| matches!(forced, Decision::Apply(_)));
+    let says = |scene: Scene| message(scene.decide().0, &scene.case(), None);
+    let carried_out = Some(true);
     assert_eq!(help(Scene::steady().order(FAILOVER)), carried_out);
+    assert!(
+        says(Scene::steady().order(FAILOVER)).ends_with("; with `force` the request would be carried out")
+    );
     assert_eq!(help(Scene::moved(By::Auto, "failed").order(FAILBACK)), carried_out);
     assert_eq!(help(Scene::moved(By::Auto, "rebooting").order(PROMOTION)), carried_out);
     let living = Scene::moved(By::Auto, "available").order(PROMOTION);
@@ -48,8 +54,9 @@ fn a_refused_order_says_whether_force_would_help() {
     assert_eq!(lagging.code(), "primary-not-unhealthy");
     assert_eq!(help(lagging), None, "it would be refused for the lag");
 
-    let unread = Scene::steady().order(FAILOVER).but(|s| s.seen.memory = Evidence::NotRead);
-    assert_eq!(help(unread), Some("`force` overrides this rule"), "what lies behind it was not read");
+    let unread = || Scene::steady().order(FAILOVER).but(|s| s.seen.memory = Evidence::NotRead);
+    assert_eq!(help(unread()), Some(false), "what lies behind it was not read");
+    assert!(says(unread()).ends_with("; `force` overrides this rule"));
 }
 
 #[test]
@@ -101,10 +108,13 @@ fn the_data_at_stake_is_a_range_and_never_a_bare_zero() {
     let denied =
         Scene::promoting("failed").but(|s| s.seen.lag = Evidence::Unreadable(failure(Cause::Denied)));
     assert_eq!(words(&denied), None);
-    assert_eq!(denied.case().reason_lag_unknown().unwrap(), "ReplicaLag is denied: why");
+    assert_eq!(
+        denied.case().reason_lag_unknown().unwrap().to_string(),
+        "ReplicaLag could not be read (denied: why)"
+    );
     let broken = |s: &mut Scene| s.replica().replication = Replication::Broken("terminated".to_owned());
     let broken = Scene::promoting("failed").but(broken).case().reason_lag_unknown().unwrap();
-    assert_eq!(broken, "replication is broken (terminated)");
+    assert_eq!(broken.to_string(), "replication is broken (terminated)");
     let unread = Scene::promoting("failed").but(|s| s.seen.lag = Evidence::NotRead);
     assert_eq!((words(&unread), unread.case().reason_lag_unknown()), (None, None));
 }

@@ -69,11 +69,7 @@ fn every_row_that_changes_something_says_what_it_requires() {
     for rule in every_row().filter(|rule| matches!(rule.effect, Effect::Change(_))) {
         assert!(matches!(rule.check, Check::Normal | Check::Forced | Check::ForcedByUs), "{}", rule.code);
         assert_ne!(rule.asked, Asked::Any, "{}", rule.code);
-        assert!(
-            rule.sees != Sees::Any || !rule.when.is_empty() || rule.asked == Asked::Promotion,
-            "{}",
-            rule.code
-        );
+        assert!(rule.sees != Sees::Any || !rule.when.is_empty(), "{}", rule.code);
         assert_eq!(rule.force, Force::Respects, "{}: a change is no guard", rule.code);
         if rule.asked == Asked::Tick {
             assert_ne!(rule.sees, Sees::Any, "{}", rule.code);

@@ -2,7 +2,7 @@
 
 use rds_route53_failover::decide::{UNREADABLE, rules};
 use rds_route53_failover::memory::By;
-use rds_route53_failover::model::{Cause, CheckState, Evidence, Reading, Sample};
+use rds_route53_failover::model::{Cause, CheckState, Evidence, NotUpdatable, Reading, Sample};
 
 use crate::scene::{
     FAILBACK, FAILOVER, FORCED_PROMOTION, PROMOTION, Scene, VERSION, ago, announced, failure, moved, now,
@@ -16,7 +16,7 @@ fn table() -> Vec<(&'static str, Scene)> {
     vec![
         (
             "health-check-not-updatable",
-            Scene::steady().but(|s| s.check().not_updatable = Some("RECOVERY_CONTROL".to_owned())),
+            Scene::steady().but(|s| s.check().not_updatable = Some(NotUpdatable::RecoveryControl)),
         ),
         ("control-plane-down-unconfirmed", Scene::with("failed").observed(1).but(unreachable_check)),
         ("control-plane-down", Scene::with("failed").but(unreachable_check)),

@@ -6,8 +6,8 @@ use rds_route53_failover::decide::explain::{Applies, considered};
 use rds_route53_failover::decide::{Code, Effect, Order};
 use rds_route53_failover::memory::{ANNOUNCED_FOR, By, Memory, Move, Pause, Sent};
 use rds_route53_failover::model::{
-    Cause, CheckState, Evidence, HealthCheck, Instance, Observation, PrimaryRecord, Probes, Reading,
-    Replication, Sample, Source,
+    Cause, CheckState, Evidence, HealthCheck, Instance, NotUpdatable, Observation, PrimaryRecord, Probes,
+    Reading, Replication, Sample, Source,
 };
 use rds_route53_failover::policy::{OnUnreachable, Pair};
 
@@ -86,7 +86,7 @@ fn checks() -> impl Strategy<Value = HealthCheck> {
             state: CheckState::of(disabled, inverted),
             version: VERSION,
             calculated: false,
-            not_updatable: fixed.then(|| "RECOVERY_CONTROL".to_owned()),
+            not_updatable: fixed.then_some(NotUpdatable::RecoveryControl),
             children: Vec::new(),
         }
     })

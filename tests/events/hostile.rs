@@ -50,7 +50,7 @@ fn a_doubled_field_is_refused_by_name_and_neither_value_counts() {
         (r#"{"action":"status","\u0061ction":"failover","reason":"x"}"#, "`action`"),
     ] {
         let refused = refusal_of(text);
-        assert!(refused.contains(field) && refused.contains("doubled"), "{refused}");
+        assert!(refused.contains(field) && refused.contains("given twice"), "{refused}");
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) const fn still_available(check: Check) -> Rule {
         force: Force::Respects,
         when: "RDS calls the primary `available`, and `force` and `allow_data_loss` are not both given",
         effect: Effect::REFUSE,
-        message: "A promotion was requested while RDS calls the primary available. Open connections would go on writing to it, and those writes would be lost: nothing is changed",
+        message: "A promotion was requested while RDS calls the primary available. Clients would keep writing to it over open connections, and those writes would be lost: nothing is changed",
         next: Next::run(
             "Make the primary read-only first. Only if its last writes may be lost:",
             Command::FORCED_PROMOTION,

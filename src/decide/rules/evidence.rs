@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
         force: Force::Respects,
         when: "Route 53 refuses any update of this health check",
         effect: Effect::Fail,
-        message: "Route 53 does not let this health check be updated, so it can't move traffic",
+        message: "Route 53 does not allow updates of this health check, so this function can't move traffic",
         next: Next::run("Configure another health check, then:", Command::CHECK),
         applies: |c| Ok(c.check().is_some_and(|check| check.not_updatable.is_some())),
     },
@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
         effect: Effect::Fail,
         message: "The primary is unhealthy and Route 53's control plane can't be reached: failover is signalled through the RouteToSecondary metric only",
         next: Next::words(
-            "Check what DNS answers. Where the stack has no metric check, traffic stays until Route 53 answers again.",
+            "Check what DNS answers. If the stack has no metric check, traffic stays where it is until Route 53 answers again.",
         ),
         applies: |c| c.metric_must_move(),
     },
@@ -63,8 +63,8 @@ pub(super) const RULES: &[Rule] = &[
         force: Force::Overrides,
         when: "",
         effect: Effect::Fail,
-        message: "The primary could not be observed: unknown is not unhealthy, nothing is changed",
-        next: Next::run("If you know that it is down:", Command::FORCED_FAILOVER),
+        message: "The primary could not be observed: unknown is not unhealthy, so nothing is changed",
+        next: Next::run("If you know that the primary is down:", Command::FORCED_FAILOVER),
         applies: always,
     },
     Rule {
@@ -77,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
         effect: Effect::REFUSE,
         message: "Somebody set only one of Disabled and Inverted: left unchanged",
         next: Next::words(
-            "Ask whoever set the flag to clear it, or to set both. Until then this function moves nothing.",
+            "Ask whoever set the flag to clear it, or to set both. Until then this function moves no traffic.",
         ),
         applies: always,
     },
@@ -88,13 +88,13 @@ pub const UNREADABLE: &[Rule] = &[
     unreadable(
         Code::MemoryUnreadable,
         "the tags of the health check could not be read or parsed",
-        "The tags of the health check could not be read or make no sense: nothing is changed",
-        "Correct or remove the failover: tag named above, or allow route53:ListTagsForResource.",
+        "The tags of the health check could not be read or parsed: nothing is changed",
+        "Correct or remove the `failover:` tag named above, or allow route53:ListTagsForResource.",
     ),
     unreadable(
         Code::EventsUnreadable,
         "the primary's events could not be read",
-        "Whether RDS is failing the primary over to its standby could not be read: nothing is changed",
+        "The primary's events could not be read, so RDS may be failing it over to its standby: nothing is changed",
         "Allow rds:DescribeEvents on the primary.",
     ),
     unreadable(

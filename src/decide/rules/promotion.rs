@@ -7,7 +7,7 @@ use crate::model::Change;
 use crate::status::Health;
 
 const LOSS: Next = Next::run(
-    "Decide whether the data named above may be lost. If the primary is dead, first see whether the replica has applied all it received. MySQL: in `SHOW REPLICA STATUS`, `Exec_Source_Log_Pos` must equal `Read_Source_Log_Pos`, and `Relay_Source_Log_File` must equal `Source_Log_File`. MariaDB: the same, with `Master` for `Source` in these names. PostgreSQL: `SELECT pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()` must answer true. What the primary did not send is lost in any case. Only if the rest may be lost:",
+    "Decide whether the data named above may be lost. If the primary is dead, first see whether the replica has applied all it received. MySQL: in `SHOW REPLICA STATUS`, `Exec_Source_Log_Pos` must equal `Read_Source_Log_Pos`, and `Relay_Source_Log_File` must equal `Source_Log_File`. MariaDB: the same, with `Master` instead of `Source` in these names. PostgreSQL: `SELECT pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()` must return true. What the primary did not send is lost in any case. Only if the rest may be lost:",
     Command::LOSSY_PROMOTION,
 );
 const PROMOTED: Next = Next::run(
@@ -74,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
         when: "the replica is not `available`, or does not replicate from the primary",
         effect: Effect::REFUSE,
         message: "The replica can't be promoted as it is",
-        next: Next::words("Bring the replica to `available`; the next tick promotes it."),
+        next: Next::words("Get the replica back to `available`; the next tick then promotes it."),
         applies: |c| Ok(c.reason_replica_not_ready().is_some()),
     },
     Rule {
@@ -85,7 +85,7 @@ pub(super) const RULES: &[Rule] = &[
         force: Force::Respects,
         when: "the replica's lag is unknown, and `allow_data_loss` is not given",
         effect: Effect::REFUSE,
-        message: "The replica's lag is unknown, and so is the data that a promotion would lose",
+        message: "The replica's lag is unknown, and so is how much data a promotion would lose",
         next: LOSS,
         applies: |c| Ok(!c.order.allows_data_loss() && c.lag()?.is_err()),
     },
@@ -107,9 +107,9 @@ pub(super) const RULES: &[Rule] = &[
         asked: Asked::TickOrPromotion,
         sees: Sees::Any,
         force: Force::Respects,
-        when: "the primary was seen like this only once",
+        when: "the primary was seen in this state only once",
         effect: Effect::Observe(After::Nothing),
-        message: "The replica may be promoted; the primary is read once more",
+        message: "The replica can be promoted: reading the primary once more before that",
         next: Next::NOTHING,
         applies: |c| Ok(c.streak.alike < 2),
     },
@@ -119,12 +119,18 @@ pub(super) const RULES: &[Rule] = &[
         asked: Asked::Promotion,
         sees: Sees::Any,
         force: Force::Respects,
-        when: "",
+        when: "the primary is unhealthy, or `force`; the replica is `available`; its lag is within MAX_REPLICA_LAG, or `allow_data_loss`",
         effect: Effect::Change(Change::PromoteReplica),
         message: "An operator requested the promotion of the replica",
         next: PROMOTED,
-        // Whatever the lag is, the message says it.
-        applies: |c| c.memory().and(c.lag()).map(|_| true),
+        applies: |c| {
+            // Whatever the lag is, the message says it.
+            let lag_is_known = c.memory().and(c.lag())?.is_ok();
+            Ok((c.order.force() || c.health() == Health::Unhealthy)
+                && c.pair.replica.is_some()
+                && c.reason_replica_not_ready().is_none()
+                && (c.order.allows_data_loss() || (lag_is_known && !c.lag_is_too_high()?)))
+        },
     },
     Rule {
         code: Code::ReplicaFitToPromote,
@@ -132,9 +138,9 @@ pub(super) const RULES: &[Rule] = &[
         asked: Asked::Tick,
         sees: Sees::Only(Health::Unhealthy),
         force: Force::Respects,
-        when: "PROMOTE_ON names what is wrong, the replica is `available` and its lag within MAX_REPLICA_LAG",
+        when: "PROMOTE_ON names what is wrong, the replica is `available`, and its lag is within MAX_REPLICA_LAG",
         effect: Effect::Change(Change::PromoteReplica),
-        message: "The primary is still unhealthy and the replica's lag is within the limit: it is promoted",
+        message: "The primary is still unhealthy and the replica's lag is within the limit: this function promotes the replica",
         next: PROMOTED,
         applies: |c| {
             Ok(c.promotion_is_on()
