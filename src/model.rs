@@ -146,7 +146,7 @@ impl fmt::Display for NotUpdatable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RecoveryControl => f.write_str("the health check is a RECOVERY_CONTROL check"),
-            Self::LinkedTo(service) => write!(f, "it belongs to {service}"),
+            Self::LinkedTo(service) => write!(f, "the health check belongs to {service}"),
         }
     }
 }

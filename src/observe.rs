@@ -75,6 +75,12 @@ impl<'a> Observer<'a> {
         Self { reserve, ..self }
     }
 
+    /// The same, who does not stand behind the looks of all ticks where the account is throttled.
+    #[must_use]
+    pub fn of_a_person(self) -> Self {
+        self.keeping(reserve::CHANGING)
+    }
+
     /// Reads the primary, the replica, the probes and the health check.
     pub async fn look(&self) -> Observation {
         // The SDK's futures are large: side by side they belong on the heap.

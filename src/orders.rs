@@ -166,7 +166,7 @@ fn remember(
 }
 
 async fn look_at_all<'a>(context: &'a Context, clock: &Clock) -> (Observation, Observer<'a>) {
-    let observer = context.observer(*clock);
+    let observer = context.observer(*clock).of_a_person();
     let mut seen = observer.look().await;
     observer.read(Need::Memory, &mut seen).await;
     if context.config.pair.replica.is_some() {

@@ -82,6 +82,7 @@ impl<'a> Reconciler<'a> {
     ) -> Self {
         let pair = &context.config.pair;
         let observer = context.observer(clock);
+        let observer = if order.is_tick() { observer } else { observer.of_a_person() };
         let actor = Actor::new(&context.aws, pair, observer, clock);
         let looked = clock.elapsed();
         let seen = observer.look().await;

@@ -118,6 +118,19 @@ async fn a_look_that_is_refused_for_nearly_as_long_as_the_deadline_allows_still_
     }
 }
 
+/// Under a throttle that lasts, the looks of ticks leave room to others.
+#[tokio::test(start_paused = true)]
+async fn a_person_does_not_stand_behind_the_looks_of_all_ticks() {
+    for action in ["pause", "failover"] {
+        let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+        rig.emulator.world().faults.times(20, "GetHealthCheck", Fault::Throttle);
+        let begun = rig.time.now();
+        rig.invoke(json!({"action": action, "reason": "incident 42"})).await.unwrap();
+        let took = (rig.time.now() - begun).as_secs();
+        assert!(took < 10, "{action} took {took} s");
+    }
+}
+
 /// Throttles announcements for about this many attempts.
 fn hold_up(rig: &Rig) {
     rig.emulator.world().faults.times(14, "ChangeTagsForResource", Fault::Throttle);

@@ -121,7 +121,7 @@ impl Actor<'_> {
             claim.by != by && claim.version > check.version && claim.claims(self.clock.now())
         });
         // Or another invocation is about to make it, or a person wrote such a tag: only the check can tell.
-        let observer = self.observer.keeping(reserve::ANNOUNCING);
+        let observer = self.observer.keeping(reserve::CHANGING);
         claimed
             && !matches!(observer.health_check().await, Reading::Known(now) if now.version == check.version)
     }

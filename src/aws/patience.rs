@@ -20,10 +20,11 @@ const FIRST: Duration = Duration::from_millis(100);
 /// How much longer each pause is than the one before: slow enough that one who is refused for a few seconds only is not
 /// overtaken by those that came later.
 const GROWTH: f64 = 1.4;
-/// The longest before a change. Nearly all requests of an account that is throttled are looks: the longer they are
-/// refused, the more they leave to the changes that others have begun.
-const LONGEST: Duration = Duration::from_secs(8);
-/// The longest once the change is decided: what it rests on grows old, and to read it again takes more requests.
+/// The longest before a tick's change. Nearly all requests of an account that is throttled are looks: the longer they
+/// are refused, the more they leave to the changes that others have begun. Beside other tools, that would only cost time.
+const LONGEST: Duration = Duration::from_secs(3);
+/// The longest once the change is decided or a person waits: what it rests on grows old, and to read it again takes more
+/// requests.
 const LONGEST_DECIDED: Duration = Duration::from_millis(200);
 /// The longest after a change: it leaves the requests of the account to those that have not changed anything yet.
 const LONGEST_AFTER: Duration = Duration::from_secs(2);

@@ -249,6 +249,13 @@ impl<'a> Case<'a> {
         self.reason_replica_not_fit().is_none() && !self.secondary_is_silent()
     }
 
+    /// Whether traffic may be sent back: nothing shows that the primary is stale or that the record leads elsewhere.
+    pub(super) fn primary_can_take_over(&self) -> Result<bool, Gap> {
+        Ok(!self.replica_may_be_ahead()?
+            && !self.primary_was_recreated()?
+            && (!self.compares_record() || self.record_on_primary()?))
+    }
+
     pub(super) fn reason_replica_not_ready(&self) -> Option<Unfit> {
         let (replica, _, primary) = self.replica()?;
         replica::reason_not_ready(replica, primary, &self.pair.policy)

@@ -53,11 +53,14 @@ impl RuntimeApi {
                 let service = service_fn(move |request: Request<Incoming>| {
                     let (waiting, posted) = (Arc::clone(&waiting), posted.clone());
                     async move {
-                        let response = if request.method() == Method::GET {
-                            next(&waiting, arn).await
-                        } else {
-                            accept(request, &posted).await
-                        };
+                        let mut response = Response::default();
+                        match (request.method(), request.uri().path()) {
+                            (&Method::GET, "/2018-06-01/runtime/invocation/next") => {
+                                response = next(&waiting, arn).await;
+                            }
+                            (&Method::POST, _) => response = accept(request, &posted).await,
+                            _ => *response.status_mut() = StatusCode::NOT_FOUND,
+                        }
                         Ok::<_, Infallible>(response)
                     }
                 });

@@ -102,11 +102,11 @@ pub(super) const RULES: &[Rule] = &[
         asked: Asked::Failback,
         sees: Sees::ConfirmedHealthyOrForce,
         force: Force::Respects,
-        when: "",
+        when: "the replica replicates from the primary, RDS did not create the primary after traffic was moved, and the record, where it is compared, leads to it; or `force`",
         effect: Effect::Change(Change::RouteToPrimary),
         message: "An operator requested a failback: traffic goes to the primary",
         next: Next::words("Nothing. During the cooldown there is no automatic failover."),
-        applies: |c| c.memory().map(|_| true),
+        applies: |c| Ok(c.memory().map(|_| c.order.force())? || c.primary_can_take_over()?),
     },
     Rule {
         code: Code::PrimaryRecovered,
@@ -114,12 +114,12 @@ pub(super) const RULES: &[Rule] = &[
         asked: Asked::Tick,
         sees: Sees::ConfirmedHealthy,
         force: Force::Respects,
-        when: "FAILBACK=auto, and nothing was promoted",
+        when: "FAILBACK=auto, nothing was promoted, the replica replicates from the primary, RDS did not create the primary after traffic was moved, and the record, where it is compared, leads to it",
         effect: Effect::Change(Change::RouteToPrimary),
         message: "The primary is confirmed healthy again and nothing was promoted: traffic goes back",
         next: Next::words("Nothing. During the cooldown there is no automatic failover."),
         applies: |c| {
-            Ok(c.pair.policy.failback == Failback::Auto && !c.latched()? && !c.replica_may_be_ahead()?)
+            Ok(c.pair.policy.failback == Failback::Auto && !c.latched()? && c.primary_can_take_over()?)
         },
     },
 ];

@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         effect: Effect::REFUSE,
         message: "The replica is promoted and the old primary is available: it may still take writes from open connections, and those writes will be lost",
         next: Next::words(
-            "Stop the old primary, or make it read-only, and restart clients that still write to it. With FENCE_PRIMARY=stop, this function stops it by itself.",
+            "Stop the old primary, or make it read-only, and restart clients that still write to it. With FENCE_PRIMARY=stop, and names that tell the two instances apart, this function stops it by itself.",
         ),
         applies: |c| Ok(!c.fences() && c.old_primary_is_available()? && c.connections().map(|_| true)?),
     },
