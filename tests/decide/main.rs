@@ -8,6 +8,7 @@ mod form;
 mod promises;
 mod purity;
 mod reached;
+mod requires;
 mod scene;
 mod terms;
 mod total;
