@@ -12,8 +12,9 @@
 //!    nothing to do: another invocation did it.
 //! 6. A tick's announcement may land on top of an operator's. So an order looks at its claim once more, two seconds
 //!    after its change.
-//! 7. Where there is a replica, traffic goes back only after one more look at the tags: its promotion may have been
-//!    announced in that moment. Whoever promotes looks, too, and takes its announcement back where it finds a failback's.
+//! 7. Where there is a replica, traffic goes back only after one more look at the tags: its promotion, or the stop of the
+//!    old primary, may have been announced in that moment. Whoever promotes or stops looks, too, and takes its
+//!    announcement back where it finds a failback's.
 //! 8. A request to RDS is announced in a tag, too, and counts as sent for five minutes. The one that wrote the tag
 //!    last sends it. The tag goes only where RDS certainly took nothing: it was not sent, as what it rests on could not
 //!    be read once more or a failback was announced; RDS refused the promotion; or RDS throttled the request for so

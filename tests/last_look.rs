@@ -8,6 +8,7 @@ use emulator::{Fault, On, World};
 use jiff::{SignedDuration, Timestamp};
 use proof::rig::{CHECK, PRIMARY, REPLICA, Rig};
 use rds_route53_failover::model::Change::{FencePrimary, PromoteReplica, RouteToPrimary};
+use serde_json::json;
 
 const FENCE: (&str, &str) = ("FENCE_PRIMARY", "stop");
 
@@ -117,6 +118,43 @@ async fn nothing_is_stopped_that_is_not_the_old_primary_of_this_incident_any_mor
             report.message
         );
     }
+}
+
+/// An operator sends traffic back to the old primary in the second in which a tick is about to stop it.
+#[tokio::test(start_paused = true)]
+async fn the_old_primary_is_not_stopped_as_traffic_goes_back_to_it() {
+    let rig = promoted(&[FENCE]).await;
+    set_status(&rig, PRIMARY, "available");
+    let (now, until) = (at(&rig), at(&rig) + SignedDuration::from_mins(15));
+    let announced = format!("version=3 by=operator at={now} id=ab12 until={until} reason=x");
+    at_the_last_look(&rig, change_tag("returned", Some(announced)));
+    let report = rig.tick().await.unwrap();
+    assert_eq!(
+        (report.reason, report.actions.as_slice()),
+        ("replica-promoted", &[][..]),
+        "{}",
+        report.message
+    );
+    assert_eq!((count(&rig, "StopDBInstance"), tag(&rig, "fenced")), (0, None), "nothing was sent");
+    // Nothing came of that failback: the next tick after half a minute stops it.
+    rig.wait(seconds(60)).await;
+    tick_does(&rig, "fence", "fence-primary", &[FencePrimary]).await;
+}
+
+/// The same the other way round: the stop was announced first, and may have been sent.
+#[tokio::test(start_paused = true)]
+async fn traffic_goes_back_by_force_only_after_a_fresh_look_at_a_primary_whose_stop_was_announced() {
+    let rig = promoted(&[FENCE]).await;
+    set_status(&rig, PRIMARY, "available");
+    let stop = sent(&rig, 2, PRIMARY);
+    at_the_last_look(&rig, move |w| {
+        w.console_set_tag(CHECK, "failover:fenced", &stop);
+        w.set_status(PRIMARY, "stopping");
+    });
+    let order = json!({"action": "failback", "force": true, "reason": "x"});
+    let report = rig.invoke(order).await.unwrap();
+    assert_eq!(report.actions, [RouteToPrimary]);
+    assert_eq!(report.primary.status.as_deref(), Some("stopping"), "{}", report.message);
 }
 
 /// The promoted instance has the old primary's name by then.

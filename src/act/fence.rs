@@ -22,6 +22,11 @@ impl Actor<'_> {
             return Ok(Outcome::HeldUp);
         }
         let (memory, old) = match self.look_before_fence(primary, replica, check, &sent).await {
+            Ok(Some((memory, _))) if memory.returned != remembered.returned => {
+                // Traffic is about to go back to it: nothing was sent.
+                self.take_back(Tag::Fenced, &sent).await;
+                return Ok(Outcome::Superseded);
+            }
             Ok(Some(found)) if found.0.pause == remembered.pause => found,
             Ok(Some(_) | None) => return Ok(Outcome::Superseded),
             Err(failure) => {

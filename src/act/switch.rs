@@ -126,9 +126,9 @@ impl Actor<'_> {
             && !matches!(observer.health_check().await, Reading::Known(now) if now.version == check.version)
     }
 
-    /// Whether the failover has another owner, a pause was set or a promotion announced since the tags were read: before
-    /// traffic goes back, once that is announced. Whoever promotes announces, too, before its last look at the tags: of
-    /// the two, one at least sees the other.
+    /// Whether the failover has another owner, a pause was set, or a promotion or a stop announced since the tags were
+    /// read: before traffic goes back, once that is announced. Whoever promotes or stops announces, too, before its last
+    /// look at the tags: of the two, one at least sees the other.
     async fn was_disturbed(&self, check: &HealthCheck, remembered: &Memory, by: By) -> Result<bool, Failure> {
         let observer = self.observer.keeping(reserve::CHANGING);
         let memory = observer.read_tags().await.and_then(|tags| memory_of(&tags)).map_err(|why| {
@@ -141,7 +141,8 @@ impl Actor<'_> {
         let owner = |memory: &Memory| memory.routed_by(check.version, self.clock.now());
         let another_owner = by == By::Auto && owner(&memory) != owner(remembered);
         let promoted = memory.promoted.is_some() && memory.promoted != remembered.promoted;
-        Ok(another_owner || promoted || memory.pause != remembered.pause)
+        let fenced = memory.fenced.is_some() && memory.fenced != remembered.fenced;
+        Ok(another_owner || promoted || fenced || memory.pause != remembered.pause)
     }
 
     /// Sends the update until it is known what became of it.

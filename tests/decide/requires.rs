@@ -5,7 +5,9 @@ use rds_route53_failover::decide::{Code, Effect, Order, rules};
 use rds_route53_failover::memory::By;
 use rds_route53_failover::model::{CheckState, Evidence, Sample};
 
-use crate::scene::{FAILBACK, FAILOVER, PROMOTION, REPLICA, Scene, ago, now, request, source};
+use crate::scene::{
+    FAILBACK, FAILOVER, PROMOTION, REPLICA, Scene, VERSION, ago, announced, now, request, source,
+};
 use crate::{ALONE, FENCE, PROMOTE, ZONE};
 
 /// What a row requires, in words, and what takes it away.
@@ -75,6 +77,9 @@ fn table() -> Vec<Required> {
                 ("the promotion is complete", |s| s.replica().source = Some(source("orders-primary"))),
                 ("no stop is under way", |s| {
                     s.memory().fenced = Some(request("orders-primary", ago(1)));
+                }),
+                ("no failback is announced", |s| {
+                    s.memory().returned = Some(announced(VERSION + 1, now()));
                 }),
                 FORCED,
                 ("no failback is asked for", |s| s.order = FAILBACK),

@@ -14,13 +14,18 @@ pub(super) const RULES: &[Rule] = &[
         asked: Asked::TickOrFailover,
         sees: Sees::Any,
         force: Force::Respects,
-        when: "FENCE_PRIMARY=stop and it is certain which instance is the old primary, the promotion of this incident is complete, RDS calls the old primary `available`, and no stop of it is under way",
+        when: "FENCE_PRIMARY=stop and it is certain which instance is the old primary, the promotion of this incident is complete, RDS calls the old primary `available`, no stop of it is under way, and no failback is announced",
         effect: Effect::Change(Change::FencePrimary),
         message: "The replica is promoted and the old primary is available: this function stops it, so that no client writes to it",
         next: Next::words(
             "Rebuild a replica of the promoted instance. RDS starts a stopped instance again after seven days, and this function stops it again. To start the old primary for a while and save what only it holds, pause this function first.",
         ),
-        applies: |c| Ok(c.fences() && c.old_primary_is_available()? && !c.fence_is_under_way()?),
+        applies: |c| {
+            Ok(c.fences()
+                && c.old_primary_is_available()?
+                && !c.fence_is_under_way()?
+                && !c.failback_announced()?)
+        },
     },
     Rule {
         code: Code::OldPrimaryAvailable,

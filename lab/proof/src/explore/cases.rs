@@ -18,6 +18,8 @@ pub enum Asked {
     Promotion,
     /// An operator's failback.
     Failback,
+    /// The same over the guards.
+    ForcedFailback,
 }
 
 impl Asked {
@@ -27,6 +29,7 @@ impl Asked {
             Self::Failover => json!({"action": "failover", "reason": "drill"}),
             Self::Promotion => json!({"action": "failover", "reason": "drill", "promote": true}),
             Self::Failback => json!({"action": "failback", "reason": "repaired"}),
+            Self::ForcedFailback => json!({"action": "failback", "reason": "repaired", "force": true}),
         }
     }
 }
@@ -166,7 +169,7 @@ impl Case {
 
 /// Every situation. Those of two invocations come first.
 pub fn cases() -> Vec<Case> {
-    use Asked::{Failback, Failover, Promotion, Tick};
+    use Asked::{Failback, Failover, ForcedFailback, Promotion, Tick};
     use Start::{Moved, Outage, Promoted, Recovered};
     let mut cases = vec![
         Case::new("two failovers", &[Tick, Tick], Outage, false),
@@ -183,6 +186,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("two fences", &[Tick, Tick], Promoted, true),
         Case::new("fence and a requested failover", &[Tick, Failover], Promoted, true),
         Case::new("fence and a requested failback", &[Tick, Failback], Promoted, true),
+        Case::new("fence and a forced failback", &[Tick, ForcedFailback], Promoted, true),
     ];
     for person in Person::ALL {
         cases.push(Case::new("one failover", &[Tick], Outage, false).and(person));

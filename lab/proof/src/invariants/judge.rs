@@ -67,11 +67,18 @@ impl Watch {
         self.broke(broken);
     }
 
-    /// Whether a person moved the switch between the invocation's last look at it and its request to RDS.
+    /// Whether the switch was moved between the invocation's last look at it and its request to RDS: by a person, or by
+    /// a request that was announced after the last look at the tags.
     pub(super) fn switch_moved_under(&self, invocation: &Invocation) -> bool {
         let forced = CheckState::ForcedUnhealthy;
-        self.set_by == SetBy::Person
-            && matches!(invocation.check, Sight::Seen(seen) if seen.state == forced && seen != self.flags)
+        let unseen = match self.set_by {
+            SetBy::Person => true,
+            SetBy::Operator => {
+                matches!(&invocation.tags, Sight::Seen(tags) if tags.returned != Some(self.flags.version))
+            }
+            SetBy::Auto => false,
+        };
+        unseen && matches!(invocation.check, Sight::Seen(seen) if seen.state == forced && seen != self.flags)
     }
 
     /// RDS has accepted a promotion by the function.

@@ -33,6 +33,8 @@ pub(super) struct Flags {
 pub(super) struct TagsSeen {
     pub(super) paused: bool,
     pub(super) readable: bool,
+    /// The version at which traffic went back, or is to go back.
+    pub(super) returned: Option<u64>,
     pub(super) routed: Option<ClaimSeen>,
 }
 
@@ -119,13 +121,14 @@ impl Watch {
             Ok(memory) => TagsSeen {
                 paused: memory.pause.as_ref().is_some_and(|pause| pause.in_force(self.now)),
                 readable: true,
+                returned: memory.returned.and_then(|returned| u64::try_from(returned.version).ok()),
                 routed: memory.routed.map(|routed| ClaimSeen {
                     version: routed.version,
                     by: routed.by,
                     until: routed.until,
                 }),
             },
-            Err(_) => TagsSeen { paused: false, readable: false, routed: None },
+            Err(_) => TagsSeen { paused: false, readable: false, returned: None, routed: None },
         }
     }
 }
@@ -161,7 +164,9 @@ fn sight(call: &Call) -> Sight<()> {
             | Fault::AppliedThenReset
             | Fault::AppliedThenHang
             | Fault::AppliedThenServer(_),
-        ) => Sight::Unreachable,
+        )
+        // Whoever is not dropped with the call that should end it waits for an answer in vain.
+        | Outcome::Crash => Sight::Unreachable,
         Outcome::Fault(
             Fault::Throttle
             | Fault::Denied
@@ -171,8 +176,7 @@ fn sight(call: &Call) -> Sight<()> {
             | Fault::Truncated
             | Fault::Emptied
             | Fault::Padded(_),
-        )
-        | Outcome::Crash => Sight::Blind,
+        ) => Sight::Blind,
     }
 }
 

@@ -98,8 +98,14 @@ impl Simulation<'_> {
         let lag = self.pick(&[None, Some(0.5), Some(0.5), Some(0.5), Some(30.0), Some(900.0), Some(-1.0)]);
         let now = self.rig.time.now();
         self.say(|| format!("the replica's lag is {lag:?}"));
-        self.rig.emulator.world().set_replica_lag(REPLICA, lag);
-        self.rig.watch().tell_lag(now, lag);
+        // While a person has swapped the names, another instance has that of the replica.
+        let replica = self.place.replica().arn();
+        let mut world = self.rig.emulator.world();
+        if world.instance(&replica).is_some() {
+            world.set_replica_lag(&replica, lag);
+            drop(world);
+            self.rig.watch().tell_lag(now, lag);
+        }
     }
 
     fn mail(&mut self) {
