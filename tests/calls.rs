@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use emulator::{Fault, On, Service};
-use proof::rig::{PRIMARY, REPLICA, Rig, world};
+use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, world};
 use rds_route53_failover::model::Change::{PromoteReplica, RouteToPrimary, RouteToSecondary};
 use serde_json::json;
 
@@ -58,6 +58,16 @@ async fn a_failback_takes_one_more_than_a_failover_as_a_promotion_may_be_announc
     let before = route53_calls(&rig);
     tick_does(&rig, "fail-back", "primary-recovered", &[RouteToPrimary]).await;
     assert_eq!(route53_calls(&rig) - before, 9);
+}
+
+/// Only a claim to a later version than the check that was read is worth another look at it.
+#[tokio::test(start_paused = true)]
+async fn the_claim_of_an_earlier_incident_costs_a_failover_no_call() {
+    let mut w = world_with("failed");
+    w.console_set_tag(CHECK, "failover:routed", "version=1 by=operator at=2026-01-31T11:00:00Z reason=x");
+    let rig = Rig::new(w, &[]);
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert_eq!(route53_calls(&rig), 8);
 }
 
 /// Refuses each call of this operation five times before it is heard.

@@ -233,6 +233,17 @@ fn answer_lost_beside_a_request(tags: Option<Fault>) -> Rig {
     rig
 }
 
+/// There is no time to wait for a request that may have made the same change.
+#[tokio::test(start_paused = true)]
+async fn close_to_its_deadline_a_tick_whose_answer_is_lost_takes_the_change_for_its_own_at_once() {
+    let rig = Rig::new(world_with("failed"), &[("CONFIRMATIONS", "1")]);
+    rig.emulator.world().faults.once("UpdateHealthCheck", Fault::AppliedThenReset);
+    let begun = rig.time.now();
+    let report = rig.invoke_within(json!({"action": "tick"}), seconds(7)).await.unwrap();
+    assert_eq!(report.actions, [RouteToSecondary], "{}", report.message);
+    assert!((rig.time.now() - begun).as_secs() < 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_tick_whose_answer_is_lost_leaves_a_requests_failover_to_the_request() {
     let rig = answer_lost_beside_a_request(None);

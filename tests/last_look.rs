@@ -220,6 +220,25 @@ async fn what_could_not_be_looked_at_again_is_sent_by_the_next_tick_and_not_five
     tick_does(&rig, "fence", "fence-primary", &[FencePrimary]).await;
 }
 
+/// A tag that is left there counts as a request that was sent, for five minutes.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_sent_is_taken_back_through_a_throttle_and_left_where_that_is_denied() {
+    for (fault, is_removed, writes) in [(Fault::Throttle, true, 5), (Fault::Denied, false, 2)] {
+        let rig = failed_over("failed", &[PROMOTE]).await;
+        let (now, until) = (at(&rig), at(&rig) + SignedDuration::from_mins(15));
+        let announced = format!("version=3 by=operator at={now} id=ab12 until={until} reason=x");
+        at_the_last_look(&rig, move |w| {
+            w.console_set_tag(CHECK, "failover:returned", &announced);
+            w.faults.times(3, "ChangeTagsForResource", fault);
+        });
+        let before = count(&rig, "ChangeTagsForResource");
+        let report = rig.tick().await.unwrap();
+        assert_eq!(report.actions, [], "{}", report.message);
+        assert_eq!((count(&rig, "PromoteReadReplica"), tag(&rig, "promoted").is_none()), (0, is_removed));
+        assert_eq!(count(&rig, "ChangeTagsForResource") - before, writes);
+    }
+}
+
 /// Whoever promotes looks for a failback after its announcement, and a failback for a promotion after its own: of the
 /// two, one at least sees the other.
 #[tokio::test(start_paused = true)]
