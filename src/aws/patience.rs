@@ -21,7 +21,8 @@ const FIRST: Duration = Duration::from_millis(100);
 /// overtaken by those that came later.
 const GROWTH: f64 = 1.4;
 /// The longest before a tick's change. Nearly all requests of an account that is throttled are looks: the longer they
-/// are refused, the more they leave to the changes that others have begun. Beside other tools, that would only cost time.
+/// are refused, the more they leave to the changes that others have begun. Longer pauses would only cost time where other
+/// tools use up the limit.
 const LONGEST: Duration = Duration::from_secs(3);
 /// The longest once the change is decided or a person waits: what it rests on grows old, and to read it again takes more
 /// requests.
