@@ -26,7 +26,10 @@ impl Watch {
             no("a stop was sent for another instance than the primary");
         }
         let stopped = self.primary(world).map(|instance| instance.key);
-        if !call.changes.is_empty() && self.old_primary.is_some() && stopped != self.old_primary {
+        // A person gave the name to another instance after the last look: the request can only name it.
+        let renamed = invocation.named_primary == self.old_primary;
+        let another = !call.changes.is_empty() && self.old_primary.is_some() && stopped != self.old_primary;
+        if another && !renamed {
             no("another instance was stopped than the primary of before the failover");
         }
         let replica = self.setting.replica.as_deref().and_then(|id| world.instance(id));
@@ -58,7 +61,7 @@ impl Watch {
             |(promise, _)| *promise == Promise::HandsOff,
         ));
         self.residue.switch_moved_under_promotion += u64::from(moved);
-        self.residue.fenced_by_accident += u64::from(by_accident);
+        self.residue.fenced_by_accident += u64::from(by_accident || another);
         self.fenced = Some(self.now);
         self.changes += 1;
         self.broke(broken);

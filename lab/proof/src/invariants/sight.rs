@@ -51,6 +51,8 @@ pub(super) struct ClaimSeen {
 pub(super) struct Invocation {
     pub(super) kind: Kind,
     pub(super) primary: Sight<Option<String>>,
+    /// Which instance had the primary's name when it was last seen.
+    pub(super) named_primary: Option<u64>,
     pub(super) replica_alone: Sight<bool>,
     pub(super) check: Sight<Flags>,
     pub(super) tags: Sight<TagsSeen>,
@@ -65,6 +67,7 @@ impl Invocation {
         Self {
             kind,
             primary: Sight::Never,
+            named_primary: None,
             replica_alone: Sight::Never,
             check: Sight::Never,
             tags: Sight::Never,
@@ -89,7 +92,9 @@ impl Watch {
         let Some(invocation) = self.invocations.get_mut(&number) else { return };
         match &*call.operation {
             "DescribeDBInstances" if is(&self.setting.primary) => {
-                let status = in_region(&call.region, &self.setting.primary, world).map(|i| i.status.clone());
+                let found = in_region(&call.region, &self.setting.primary, world);
+                let status = found.map(|i| i.status.clone());
+                invocation.named_primary = found.map(|i| i.key);
                 // Half of the answer that there is no such instance says so, too.
                 let cut_off = call.outcome == Outcome::Fault(Fault::Truncated);
                 let sight = if cut_off && status.is_none() { Sight::Seen(()) } else { sight };
