@@ -30,6 +30,12 @@ fn sent(rig: &Rig, version: u32, instance: &str) -> String {
     format!("version={version} at={} instance={instance}", at(rig))
 }
 
+/// A failback that an operator's request has announced.
+fn failback(rig: &Rig) -> String {
+    let (now, until) = (at(rig), at(rig) + SignedDuration::from_mins(15));
+    format!("version=3 by=operator at={now} id=ab12 until={until} reason=x")
+}
+
 fn at(rig: &Rig) -> Timestamp {
     rig.time.now() - SignedDuration::from_secs(1)
 }
@@ -39,13 +45,8 @@ async fn a_tick_promotes_nothing_behind_an_incident_that_changed_since_its_annou
     for n in 0..4 {
         let rig = failed_over("failed", &[PROMOTE]).await;
         let now = at(&rig);
-        let until = now + SignedDuration::from_mins(15);
         let (key, value, reason) = [
-            (
-                "returned",
-                Some(format!("version=3 by=operator at={now} id=ab12 until={until} reason=x")),
-                "failback-in-progress",
-            ),
+            ("returned", Some(failback(&rig)), "failback-in-progress"),
             ("routed", Some(format!("version=2 by=operator at={now} reason=x")), "forced-by-operator"),
             ("routed", None, "forced-elsewhere"),
             // Another invocation announced the same after this one, and sends it.
@@ -125,9 +126,7 @@ async fn nothing_is_stopped_that_is_not_the_old_primary_of_this_incident_any_mor
 async fn the_old_primary_is_not_stopped_as_traffic_goes_back_to_it() {
     let rig = promoted(&[FENCE]).await;
     set_status(&rig, PRIMARY, "available");
-    let (now, until) = (at(&rig), at(&rig) + SignedDuration::from_mins(15));
-    let announced = format!("version=3 by=operator at={now} id=ab12 until={until} reason=x");
-    at_the_last_look(&rig, change_tag("returned", Some(announced)));
+    at_the_last_look(&rig, change_tag("returned", Some(failback(&rig))));
     let report = rig.tick().await.unwrap();
     assert_eq!(
         (report.reason, report.actions.as_slice()),
@@ -225,8 +224,7 @@ async fn what_could_not_be_looked_at_again_is_sent_by_the_next_tick_and_not_five
 async fn what_was_not_sent_is_taken_back_through_a_throttle_and_left_where_that_is_denied() {
     for (fault, is_removed, writes) in [(Fault::Throttle, true, 5), (Fault::Denied, false, 2)] {
         let rig = failed_over("failed", &[PROMOTE]).await;
-        let (now, until) = (at(&rig), at(&rig) + SignedDuration::from_mins(15));
-        let announced = format!("version=3 by=operator at={now} id=ab12 until={until} reason=x");
+        let announced = failback(&rig);
         at_the_last_look(&rig, move |w| {
             w.console_set_tag(CHECK, "failover:returned", &announced);
             w.faults.times(3, "ChangeTagsForResource", fault);

@@ -4,6 +4,7 @@ use rds_route53_failover::decide::explain::{Applies, considered};
 use rds_route53_failover::decide::{Code, Effect, Order, rules};
 use rds_route53_failover::memory::By;
 use rds_route53_failover::model::{CheckState, Evidence, Sample};
+use rds_route53_failover::status::Status;
 
 use crate::scene::{
     FAILBACK, FAILOVER, PROMOTION, REPLICA, Scene, VERSION, ago, announced, now, request, source,
@@ -26,20 +27,17 @@ struct Required {
 }
 
 fn status(scene: &mut Scene, status: &str) {
-    scene.primary().status = Scene::with(status).primary().status.clone();
+    scene.primary().status = Status::parse(status);
 }
 
 const UNHEALTHY: Requirement = ("the primary is unhealthy", |s| status(s, "available"));
 const HEALTHY: Requirement = ("the primary is healthy", |s| status(s, "failed"));
 const CONFIRMED: Requirement = ("it was seen three times", |s| s.observations = 2);
-const FIT: Requirement = ("the replica is fit", |s| s.replica().source = Some(source("billing")));
 const ANSWERS: Requirement = ("the secondary answers", |s| s.seen.secondary.as_mut().unwrap().answered = 0);
 const FOLLOWS: Requirement = ("the replica follows", |s| s.replica().source = Some(source("billing")));
 const OLD: Requirement = ("the primary is the one from before", |s| s.primary().created = Some(ago(1)));
 const LEADS: Requirement = ("the record leads to the primary", |s| s.seen.record = Evidence::Read(None));
-const READY: Requirement = ("the replica is available", |s| {
-    s.replica().status = Scene::with("backing-up").primary().status.clone();
-});
+const READY: Requirement = ("the replica is available", |s| s.replica().status = Status::parse("backing-up"));
 const LAG: Requirement = ("the lag is known", |s| s.seen.lag = Evidence::Read(Vec::new()));
 const CLOSE: Requirement = ("the lag is within the limit", |s| {
     s.seen.lag = Evidence::Read(vec![Sample { at: ago(4), seconds: 61.0 }]);
@@ -48,23 +46,23 @@ const OURS: Requirement =
     ("this function moved traffic", |s| s.memory().routed.as_mut().unwrap().by = By::Operator);
 const FORCED: Requirement = ("traffic is on the secondary", |s| s.check().state = CheckState::Normal);
 const NORMAL: Requirement = ("traffic is on the primary", |s| s.check().state = CheckState::ForcedUnhealthy);
-const TICK: Requirement = ("a tick asks", |s| s.order = Order::Failback { force: false });
+const TICK: Requirement = ("a tick asks", |s| s.order = FAILBACK);
+const REQUESTED: Requirement = ("a person asks for it", |s| s.order = Order::Tick);
 
 fn table() -> Vec<Required> {
-    let zone = |scene: Scene| scene.set(&[ZONE]);
-    let failing_back = || zone(Scene::moved(By::Auto, "available"));
+    let failing_back = || Scene::moved(By::Auto, "available").set(&[ZONE]);
     vec![
         Required {
             code: Code::FailoverOrdered,
             scene: Scene::with("failed").secondary(1).order(FAILOVER),
-            needs: vec![UNHEALTHY, CONFIRMED, FIT, ANSWERS],
+            needs: vec![UNHEALTHY, CONFIRMED, FOLLOWS, ANSWERS],
             forced: Some(Order::Failover { force: true, promote: false, allow_data_loss: false }),
-            always: vec![NORMAL, ("a person asks for it", |s| s.order = Order::Tick)],
+            always: vec![NORMAL, REQUESTED],
         },
         Required {
             code: Code::PrimaryUnhealthy,
             scene: Scene::with("failed").secondary(1),
-            needs: vec![UNHEALTHY, CONFIRMED, FIT, ANSWERS, NORMAL, TICK],
+            needs: vec![UNHEALTHY, CONFIRMED, FOLLOWS, ANSWERS, NORMAL, TICK],
             forced: None,
             always: vec![],
         },
@@ -95,7 +93,7 @@ fn table() -> Vec<Required> {
             always: vec![
                 UNHEALTHY,
                 READY,
-                FIT,
+                FOLLOWS,
                 ("a replica is configured", |s| *s = s.clone().set(&[ALONE])),
                 FORCED,
                 ("a person asks for it", |s| s.order = FAILOVER),
@@ -109,7 +107,7 @@ fn table() -> Vec<Required> {
                 ("PROMOTE_ON names what is wrong", |s| status(s, "stopped")),
                 UNHEALTHY,
                 READY,
-                FIT,
+                FOLLOWS,
                 LAG,
                 CLOSE,
                 OURS,
@@ -124,7 +122,7 @@ fn table() -> Vec<Required> {
             scene: failing_back().order(FAILBACK),
             needs: vec![HEALTHY, CONFIRMED, FOLLOWS, OLD, LEADS],
             forced: Some(Order::Failback { force: true }),
-            always: vec![FORCED, ("a person asks for it", |s| s.order = Order::Tick)],
+            always: vec![FORCED, REQUESTED],
         },
         Required {
             code: Code::PrimaryRecovered,
