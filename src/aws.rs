@@ -11,6 +11,7 @@ use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_rds::config::retry::RetryPartition;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -56,10 +57,15 @@ pub struct Aws {
 impl Aws {
     /// Clients as the process environment describes them (region, credentials, `AWS_ENDPOINT_URL…`).
     pub async fn from_env(pair: &Pair) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
+        // Made here and not at the first call, as the SDK's own client would: it reads some 140 root certificates, and
+        // only at its start does a small function have a whole processor.
+        let connector = aws_smithy_http_client::Connector::builder()
+            .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT).build())
             .pool_idle_timeout(IDLE)
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+            .build();
+        let connector = SharedHttpConnector::new(connector);
+        let http = http_client_fn(move |_, _| connector.clone());
         let sdk = aws_config::defaults(BEHAVIOUR()).http_client(http).load().await;
         Self::new(sdk, pair)
     }
