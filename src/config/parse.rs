@@ -144,24 +144,13 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// The text with the user and the password of every URL in it blanked: what is shown ends up in a log.
+/// The text without the user and the password of any URL in it: what is shown ends up in a log. A password may hold a
+/// slash, a comma or another address, so all up to the last `@` goes.
 pub(super) fn without_secrets(text: &str) -> String {
-    // A password may hold a slash or a comma: everything up to the last `@` before the next address goes.
-    let mut shown = String::new();
-    let mut rest = text;
-    loop {
-        let end = rest.find("://").map_or(0, |scheme| scheme + 3);
-        let next = rest[end..].find("://").map_or(rest.len(), |next| {
-            rest[end..end + next].rfind(',').map_or(end + next, |comma| end + comma)
-        });
-        match rest[end..next].rfind('@') {
-            Some(at) => shown.extend([&rest[..end], "***", &rest[end + at..next]]),
-            None => shown.push_str(&rest[..next]),
-        }
-        rest = &rest[next..];
-        if rest.is_empty() {
-            return shown;
-        }
+    let begin = text.find("://").map_or(0, |scheme| scheme + 3);
+    match text.rfind('@') {
+        Some(at) => format!("{}***{}", &text[..begin.min(at)], &text[at..]),
+        None => text.to_owned(),
     }
 }
 
