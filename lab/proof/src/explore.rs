@@ -58,7 +58,7 @@ pub fn explore(case: &Case, bounds: &Bounds, enough: usize) -> Tally {
         });
         let Some(judged) = run.ending else {
             tally.known += 1;
-            branch(&mut waiting, &run.points[..run.points.len() - 1], prefix.len(), bounds);
+            branch(&mut waiting, case, &run.points[..run.points.len() - 1], prefix.len(), bounds);
             continue;
         };
         tally.schedules += 1;
@@ -68,14 +68,20 @@ pub fn explore(case: &Case, bounds: &Bounds, enough: usize) -> Tally {
                 break;
             }
         }
-        branch(&mut waiting, &run.points, prefix.len(), bounds);
+        branch(&mut waiting, case, &run.points, prefix.len(), bounds);
     }
     tally.points = reached.len() as u64;
     tally
 }
 
 /// Every other step at the points of a run that were new.
-fn branch(waiting: &mut Vec<Vec<Step>>, points: &[schedule::Point], known: usize, bounds: &Bounds) {
+fn branch(
+    waiting: &mut Vec<Vec<Step>>,
+    case: &Case,
+    points: &[schedule::Point],
+    known: usize,
+    bounds: &Bounds,
+) {
     for (at, point) in points.iter().enumerate().skip(known) {
         for (step, cost) in &point.possible {
             let disturbance = match step {
@@ -85,12 +91,27 @@ fn branch(waiting: &mut Vec<Vec<Step>>, points: &[schedule::Point], known: usize
             let within = disturbance
                 .is_none_or(|disturbance| !point.disturbed && bounds.disturbances.contains(&disturbance));
             let in_order = bounds.any_order || is_next_of_its_invocation(*step, point);
-            if *step != point.taken && within && in_order && point.spent + cost <= bounds.preemptions {
+            let mirrored = is_mirrored(*step, case, &points[..at]);
+            if *step != point.taken
+                && within
+                && in_order
+                && !mirrored
+                && point.spent + cost <= bounds.preemptions
+            {
                 let steps = points[..at].iter().map(|point| point.taken).chain([*step]);
                 waiting.push(steps.collect());
             }
         }
     }
+}
+
+/// Whether an invocation would begin before one that is asked the same and stands before it. That order is another one
+/// with their names exchanged: nothing tells them apart until their first call.
+fn is_mirrored(step: Step, case: &Case, before: &[schedule::Point]) -> bool {
+    let Step::Call(who, ..) = step else { return false };
+    let waits =
+        |who| !before.iter().any(|point| matches!(point.taken, Step::Call(begun, ..) if begun == who));
+    waits(who) && (0..who).any(|other| case.asked[other] == case.asked[who] && waits(other))
 }
 
 fn is_next_of_its_invocation(step: Step, point: &schedule::Point) -> bool {

@@ -56,6 +56,28 @@ fn the_same_order_of_calls_is_replayed_as_it_was() {
 }
 
 #[test]
+fn an_order_and_its_mirror_end_alike() {
+    let case = cases().into_iter().find(|case| case.name == "two failovers, promotion");
+    let case = case.unwrap_or_else(|| panic!("the case is gone"));
+    let steps = [(0, 1, None), (0, 2, Some(Disturbance::Throttle)), (1, 1, None), (0, 3, None), (1, 3, None)];
+    let order = steps.map(|(who, nth, disturbance)| Step::Call(who, nth, disturbance));
+    let mirror = steps.map(|(who, nth, disturbance)| Step::Call(1 - who, nth, disturbance));
+    let (trace, judged) = replay(&case, &order);
+    let (mirrored, judged_mirror) = replay(&case, &mirror);
+    // How they ended is told in the order of their names, and a claim has the name of its invocation: the calls have not.
+    let exchanged = |line: &String| match line.split_at_checked(1)? {
+        ("A", rest) => Some(format!("B{rest}")),
+        ("B", rest) => Some(format!("A{rest}")),
+        _ => None,
+    };
+    let of_a_call = |line: &&String| line.starts_with(['A', 'B']);
+    let exchanged: Vec<_> = trace.iter().filter_map(exchanged).collect();
+    assert!(exchanged.len() > 20, "two failovers make more than {} calls", exchanged.len());
+    assert_eq!(mirrored.iter().filter(of_a_call).collect::<Vec<_>>(), exchanged.iter().collect::<Vec<_>>());
+    assert_eq!(judged_mirror, judged);
+}
+
+#[test]
 fn a_schedule_reads_as_it_is_written() {
     for step in [
         Step::Call(0, 1, None),
