@@ -9,7 +9,7 @@ use crate::policy::Failback;
 use crate::text::cut;
 
 /// A message quotes AWS and people: more of it is no help.
-const MOST: usize = 4000;
+pub const MOST: usize = 4000;
 
 /// The message of a rule in a case. `reason` is an operator's words.
 pub fn message(rule: &Rule, case: &Case<'_>, reason: Option<&str>) -> String {
@@ -94,7 +94,7 @@ pub fn facts(case: &Case<'_>) -> String {
     ] {
         facts.extend(evidence.map(|why| format!("{what} could not be read ({why})")));
     }
-    facts.join("; ")
+    cut(&facts.join("; "), MOST)
 }
 
 /// The data that a promotion loses, or why that is unknown; `None` where no replica is configured.

@@ -17,6 +17,7 @@ use crate::model::{
 use crate::policy::Pair;
 use crate::probe::Prober;
 use crate::status::Health;
+use crate::text::named;
 
 mod answers;
 mod metrics;
@@ -220,7 +221,7 @@ impl<'a> Observer<'a> {
         match patiently(&self.clock, self.reserve, was_throttled, || request.clone().send()).await {
             None => Reading::Unknown(out_of_time()),
             Some(Ok(answer)) => answer.health_check().and_then(health_check).map_or_else(
-                || Reading::Unknown(nonsense("the answer contains no health check")),
+                || Reading::Unknown(nonsense("the answer contains no health check with a version")),
                 Reading::Known,
             ),
             Some(Err(error)) => {
@@ -258,7 +259,7 @@ impl<'a> Observer<'a> {
             .ok_or_else(|| nonsense("the answer contains no tags of this health check"))?;
         let tags = set.tags().iter();
         Ok(tags
-            .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
+            .filter_map(|tag| Some((tag.key()?.to_owned(), named(tag.value().unwrap_or_default()))))
             .collect())
     }
 

@@ -4,9 +4,11 @@ pub use crate::account::{Finding, Level};
 use crate::clock::{Clock, reserve};
 use crate::config::{self, Config, Mode};
 use crate::diagnosis::Diagnosis;
+use crate::facts;
 use crate::model::{Evidence, Observation};
 use crate::observe::Observer;
 use crate::policy::{Endpoint, Pair, Primary};
+use crate::text::{cut, folded};
 
 mod class;
 mod instances;
@@ -25,7 +27,8 @@ struct Findings(Vec<Finding>);
 impl Findings {
     fn add(&mut self, id: &'static str, level: Level, message: impl Into<String>, fix: &'static str) {
         let fix = if level == Level::Pass { "" } else { fix };
-        self.0.push(Finding { id, level, message: message.into(), fix });
+        let message = cut(&folded(&message.into()), facts::MOST);
+        self.0.push(Finding { id, level, message, fix });
     }
 
     /// A pass, or else this level.

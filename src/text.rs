@@ -6,6 +6,12 @@ pub fn folded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_bidirectional(c) { ' ' } else { c }).collect()
 }
 
+/// What AWS calls something, or holds for somebody: no name, status or tag of it is longer. A tag's value has the most;
+/// source: `Value` of `Tag` in the Route 53 API.
+pub fn named(text: &str) -> String {
+    cut(&folded(text), 256)
+}
+
 /// Characters that change the direction of the text around them, and separators that end a line or a paragraph.
 /// Source: Unicode Standard Annex 9, "Explicit Directional Formatting Characters".
 fn is_bidirectional(c: char) -> bool {

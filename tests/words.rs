@@ -5,8 +5,8 @@ mod common;
 
 use common::mail::{told, topic};
 use common::*;
-use emulator::{Fault, On};
-use proof::rig::{CHECK, PRIMARY, REPLICA, Rig, world};
+use emulator::{Fault, On, RecordSet};
+use proof::rig::{CHECK, PRIMARY, RECORD, REPLICA, Rig, ZONE, world};
 use rds_route53_failover::model::Change::RouteToSecondary;
 use serde_json::json;
 
@@ -88,6 +88,79 @@ async fn an_error_message_of_a_megabyte_is_cut_wherever_it_goes() {
             assert!(!message.mail.contains("\nNext: do"), "{}", message.mail);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_or_a_status_without_an_end_is_cut_and_folded_wherever_it_goes() {
+    let topic = topic();
+    let long = format!("x\u{202e}y {}", "z".repeat(100_000));
+    type Spoil = fn(&mut emulator::World, &str);
+    let spoils: &[Spoil] = &[
+        |w, long| w.set_status(PRIMARY, long),
+        |w, long| w.set_status(REPLICA, long),
+        |w, long| w.instance_mut(PRIMARY).unwrap().address = long.into(),
+        |w, long| w.instance_mut(REPLICA).unwrap().engine = long.into(),
+        |w, long| w.instance_mut(REPLICA).unwrap().class = long.into(),
+        |w, long| w.console_set_tag(CHECK, "failover:pause", &format!("until=forever reason={long}")),
+        |w, long| {
+            w.add_zone(
+                ZONE,
+                "orders.example",
+                [RecordSet::primary(RECORD, long, CHECK), RecordSet::secondary(RECORD, long)],
+            )
+        },
+    ];
+    for (nth, spoil) in spoils.iter().enumerate() {
+        for action in ["status", "check", "pause", "tick", "failover"] {
+            let mut w = world_with("failed");
+            spoil(&mut w, &long);
+            let variables = [
+                PROMOTE,
+                ("NOTIFICATION_TOPIC_ARN", &topic),
+                ("HOSTED_ZONE_ID", ZONE),
+                ("RECORD_NAME", RECORD),
+            ];
+            let rig = Rig::new(w, &variables);
+            let said = match rig.invoke(json!({"action": action, "reason": "drill"})).await {
+                Ok(report) => json!(report).to_string(),
+                Err(failure) => failure.to_string(),
+            };
+            assert!(said.len() < 20_000, "{nth}, {action}: {} bytes", said.len());
+            assert!(!said.contains('\u{202e}'), "{nth}, {action}: {said}");
+            for message in told(&rig) {
+                assert!(message.mail.len() + message.chat.to_string().len() < 40_000, "{nth}, {action}");
+                assert!(!message.mail.contains('\u{202e}'), "{nth}, {action}: {}", message.mail);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_at_the_end_of_its_range_is_no_reason_to_move_or_to_promote() {
+    // No update can produce the version after the last.
+    let mut w = world_with("failed");
+    w.health_check_mut(CHECK).unwrap().version = i64::MAX as u64;
+    let rig = Rig::new(w, &[PROMOTE]);
+    let failure = tick_fails(&rig, "HealthCheckUnreadable").await;
+    assert!(failure.message.contains("no health check with a version"), "{failure}");
+    assert_eq!(writes(&rig), 0);
+    // A primary that was made at the end of time was not there when traffic moved: nothing goes back to it.
+    let rig = Rig::new(world_with("failed"), &[]);
+    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    rig.emulator.world().set_status(PRIMARY, "available");
+    rig.emulator.world().instance_mut(PRIMARY).unwrap().created = jiff::Timestamp::MAX;
+    rig.wait(seconds(3600)).await;
+    tick_does(&rig, "stay", "primary-recreated", &[]).await;
+    // A lag beyond all measure.
+    let mut w = world();
+    w.set_replica_lag(REPLICA, Some(f64::MAX));
+    let rig = Rig::new(w, &[PROMOTE]);
+    rig.watch().tell_lag(rig.time.now(), Some(f64::MAX));
+    rig.wait(seconds(300)).await;
+    rig.emulator.world().set_status(PRIMARY, "failed");
+    let report = tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
+    assert!(report.message.contains("(lag-too-high)"), "{}", report.message);
+    assert!(!report.message.contains("inf") && report.message.len() < 2000, "{}", report.message);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,10 +8,12 @@ use crate::model::{
     CheckState, Details, HealthCheck, Instance, InstanceRef, NotUpdatable, Replication, Sample, Source,
 };
 use crate::status::Status;
-use crate::text::{cut, folded};
+use crate::text::{cut, folded, named};
 
 /// How much of a message of RDS is kept.
 const SHOWN: usize = 200;
+/// Seconds; no replica is behind for thirty years.
+const LONGEST_LAG: f64 = 1e9;
 
 pub(super) fn instance(found: &DbInstance, id: &InstanceRef) -> Option<Instance> {
     // A source in the same region is named by its identifier alone.
@@ -21,31 +23,34 @@ pub(super) fn instance(found: &DbInstance, id: &InstanceRef) -> Option<Instance>
         .filter(|source| !source.is_empty())
         .map(|source| match InstanceRef::parse(source, region.as_deref()) {
             Ok(source) => Source::Instance(source),
-            Err(_) => Source::Other(source.to_owned()),
+            Err(_) => Source::Other(named(source)),
         })
         .or_else(|| {
             found
                 .read_replica_source_db_cluster_identifier()
                 .filter(|source| !source.is_empty())
-                .map(|source| Source::Other(source.to_owned()))
+                .map(|source| Source::Other(named(source)))
         });
     Some(Instance {
-        status: Status::parse(found.db_instance_status()?),
+        status: Status::parse(&named(found.db_instance_status()?)),
         source,
-        created: found.instance_create_time().and_then(timestamp),
+        // A time that can't be is not one that is absent: it must not pass for the instance's that failed.
+        created: found.instance_create_time().map(|time| {
+            timestamp(time).unwrap_or(if time.secs() < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        }),
         multi_az: found.multi_az() == Some(true),
         endpoint: found
             .endpoint()
             .and_then(|endpoint| endpoint.address())
-            .map(|address| address.trim_end_matches('.').to_ascii_lowercase()),
+            .map(|address| named(address).trim_end_matches('.').to_ascii_lowercase()),
         replication: replication(found),
         replicas: found.read_replica_db_instance_identifiers().to_vec(),
         details: Details {
-            engine: found.engine().unwrap_or_default().to_owned(),
-            class: found.db_instance_class().unwrap_or_default().to_owned(),
+            engine: named(found.engine().unwrap_or_default()),
+            class: named(found.db_instance_class().unwrap_or_default()),
             storage_gib: found.allocated_storage(),
             backup_retention_days: found.backup_retention_period(),
-            cluster: found.db_cluster_identifier().map(str::to_owned),
+            cluster: found.db_cluster_identifier().map(named),
         },
     })
 }
@@ -70,13 +75,14 @@ fn region_of(arn: &str) -> Option<String> {
 
 /// Reads a health check as Route 53 returns it; a flag that is absent is not set.
 pub(super) fn health_check(found: &aws_sdk_route53::types::HealthCheck) -> Option<HealthCheck> {
-    // The SDK reads a version that is absent as 0; real ones start at 1.
-    let config = found.health_check_config().filter(|_| found.health_check_version() > 0)?;
+    // The SDK reads a version that is absent as 0; real ones start at 1, and an update adds 1.
+    let config =
+        found.health_check_config().filter(|_| (1..i64::MAX).contains(&found.health_check_version()))?;
     let not_updatable = if *config.r#type() == HealthCheckType::RecoveryControl {
         Some(NotUpdatable::RecoveryControl)
     } else {
         let service = found.linked_service().and_then(|service| service.service_principal());
-        service.map(|service| NotUpdatable::LinkedTo(service.to_owned()))
+        service.map(|service| NotUpdatable::LinkedTo(named(service)))
     };
     Some(HealthCheck {
         state: CheckState::of(config.disabled() == Some(true), config.inverted() == Some(true)),
@@ -99,7 +105,7 @@ pub(super) fn sample(point: &aws_sdk_cloudwatch::types::Datapoint) -> Option<Sam
     let highest = values.max_by(f64::total_cmp)?;
     Some(Sample {
         at: Timestamp::from_second(point.timestamp()?.secs()).ok()?,
-        seconds: if lowest < 0.0 { lowest } else { highest },
+        seconds: if lowest < 0.0 { lowest } else { highest.clamp(0.0, LONGEST_LAG) },
     })
 }
 

@@ -5,6 +5,7 @@ use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover, RrTyp
 use super::{Observer, nonsense};
 use crate::aws::ask;
 use crate::model::{Evidence, PrimaryRecord, ReadFailure};
+use crate::text::named;
 
 /// A zone of 300 records a page: beyond this many pages something answers that is not Route 53.
 const MAX_PAGES: usize = 100;
@@ -48,7 +49,6 @@ impl Observer<'_> {
     pub async fn record_sets(&self) -> Result<Vec<ResourceRecordSet>, ReadFailure> {
         let Some(name) = &self.pair.record_name else {
             let mut sets = self.records(None).await?;
-            sets.retain(|set| set.failover().is_some());
             let name = sets
                 .iter()
                 .find(|set| set.health_check_id() == Some(&self.pair.health_check_id))
@@ -82,10 +82,12 @@ impl Observer<'_> {
         Ok(Followed { targets, ttl })
     }
 
-    /// The records of a name, or of the whole zone.
+    /// The records of a name, or the failover records of the whole zone.
     async fn records(&self, name: Option<&str>) -> Result<Vec<ResourceRecordSet>, ReadFailure> {
         let Some(zone) = &self.pair.hosted_zone_id else { return Ok(Vec::new()) };
-        let is_named = |set: &ResourceRecordSet| name.is_none_or(|name| plain(set.name()) == plain(name));
+        let is_named = |set: &ResourceRecordSet| {
+            name.map_or(set.failover().is_some(), |name| plain(set.name()) == plain(name))
+        };
         let mut sets = Vec::new();
         let mut start: Option<Start> = name.map(|name| (name.to_owned(), None, None));
         for _ in 0..MAX_PAGES {
@@ -114,7 +116,7 @@ impl Observer<'_> {
 
 fn plain(name: &str) -> String {
     // Route 53 writes the asterisk of a wildcard as an octal code.
-    name.trim_end_matches('.').to_ascii_lowercase().replace("\\052", "*")
+    named(name).trim_end_matches('.').to_ascii_lowercase().replace("\\052", "*")
 }
 
 fn values(set: &ResourceRecordSet) -> Vec<String> {
