@@ -203,6 +203,28 @@ async fn a_function_that_reaches_nothing_at_all_asks_for_nothing() {
     }
 }
 
+/// The same, but the secondary answers: so it is not this function that is cut off.
+#[tokio::test]
+async fn the_metric_asks_where_no_api_answers_and_the_secondary_does() {
+    let (dead, secondary) = (dead().await, Listening::start());
+    for (endpoints, asks) in [("", None), (secondary.endpoint.as_str(), Some(1.0))] {
+        let mut w = world();
+        w.faults.standing(On::any(), Fault::Server(503));
+        let variables = [
+            QUICK,
+            // Of one nobody would know whether it can serve.
+            ("FAILOVER_DB_INSTANCE_IDENTIFIER", ""),
+            ("ON_PRIMARY_UNREACHABLE", "failover"),
+            ("HEALTH_ENDPOINTS", &dead),
+            ("SECONDARY_ENDPOINTS", endpoints),
+        ];
+        let rig = Rig::new(w, &variables);
+        rig.tick().await.unwrap_err();
+        assert_eq!(last_metric(&rig, "RouteToSecondary"), asks);
+        assert_eq!(count(&rig, "PromoteReadReplica"), 0);
+    }
+}
+
 /// Probes that come and go, with an API of RDS that calls both instances available.
 #[tokio::test]
 async fn the_metric_does_not_follow_probes_to_and_fro() {

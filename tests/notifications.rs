@@ -231,6 +231,9 @@ async fn the_commands_work_as_they_are_pasted() {
             assert_eq!(option(&words, "--function-name"), "rds-route53-failover");
             assert_eq!(option(&words, "--region"), REGION);
             assert_eq!(option(&words, "--cli-read-timeout"), "900");
+            // Without it the second version of the command line takes the payload for base64.
+            assert_eq!(option(&words, "--cli-binary-format"), "raw-in-base64-out");
+            assert_eq!(words.last().map(String::as_str), Some("/dev/stdout"), "{words:?}");
             let payload = option(&words, "--payload");
             match trigger::read(payload.as_bytes(), &config.pair) {
                 Ok(Request::Action(_)) => {}
