@@ -85,7 +85,7 @@ impl Observer<'_> {
     /// The records of a name, or the failover records of the whole zone.
     async fn records(&self, name: Option<&str>) -> Result<Vec<ResourceRecordSet>, ReadFailure> {
         let Some(zone) = &self.pair.hosted_zone_id else { return Ok(Vec::new()) };
-        let is_named = |set: &ResourceRecordSet| {
+        let is_wanted = |set: &ResourceRecordSet| {
             name.map_or(set.failover().is_some(), |name| plain(set.name()) == plain(name))
         };
         let mut sets = Vec::new();
@@ -103,8 +103,8 @@ impl Observer<'_> {
             if page.max_items == 0 && page.resource_record_sets.is_empty() {
                 return Err(nonsense("Route 53's answer is not a page of records"));
             }
-            let beyond = page.resource_record_sets().iter().any(|set| !is_named(set));
-            sets.extend(page.resource_record_sets.into_iter().filter(is_named));
+            let beyond = page.resource_record_sets().iter().any(|set| !is_wanted(set));
+            sets.extend(page.resource_record_sets.into_iter().filter(is_wanted));
             let next = page.next_record_name.filter(|_| page.is_truncated);
             // Names come in order: after the one that is looked for there is nothing more of it.
             let Some(next) = next.filter(|_| name.is_none() || !beyond) else { return Ok(sets) };
