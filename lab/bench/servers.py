@@ -9,6 +9,9 @@ import ssl
 import subprocess
 import time
 
+import botocore
+import trustme
+
 
 class Server:
     """HTTP/1.1 with kept connections on a free port; a subclass answers `(status, headers, body)`."""
@@ -78,22 +81,19 @@ class Emulator:
 
 
 class TlsRelay:
-    """TLS in front of a plain server, with a certificate that `ca` vouches for."""
+    """TLS in front of a plain server, with a chain of RSA certificates as AWS's endpoints have.
+
+    `ca` vouches for it, among as many other roots as Lambda has.
+    """
 
     def __init__(self, port, folder):
         self._port, self.ca = port, pathlib.Path(folder) / "ca.pem"
-        key, config = pathlib.Path(folder) / "key.pem", pathlib.Path(folder) / "openssl.cnf"
-        # A certificate of a server, which OpenSSL's own default does not make.
-        config.write_text("[req]\ndistinguished_name=name\nx509_extensions=server\n[name]\n[server]\n"
-                          "basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:localhost\n")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-config", config, "-newkey", "ec", "-pkeyopt",
-             "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", self.ca, "-days", "2",
-             "-subj", "/CN=localhost"],
-            check=True, capture_output=True,
-        )
+        root = trustme.CA(key_type=trustme.KeyType.RSA)
+        between = root.create_child_ca(key_type=trustme.KeyType.RSA)
+        others = pathlib.Path(botocore.__file__).with_name("cacert.pem")
+        self.ca.write_bytes(others.read_bytes() + root.cert_pem.bytes())
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._context.load_cert_chain(self.ca, key)
+        between.issue_cert("localhost", key_type=trustme.KeyType.RSA).configure_cert(self._context)
 
     async def start(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
