@@ -57,8 +57,8 @@ pub struct Aws {
 impl Aws {
     /// Clients as the process environment describes them (region, credentials, `AWS_ENDPOINT_URL…`).
     pub async fn from_env(pair: &Pair) -> Self {
-        // Made here and not at the first call, as the SDK's own client would: it reads some 140 root certificates, and
-        // only at its start does a small function have a whole processor.
+        // The SDK's own client would parse some 140 root certificates again at the first call. Only at its start does a
+        // small function have a whole processor.
         let connector = aws_smithy_http_client::Connector::builder()
             .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT).build())
             .pool_idle_timeout(IDLE)

@@ -6,6 +6,8 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::text::named;
+
 /// Route 53 allows this many characters in a tag's value (`ChangeTagsForResource`).
 const MAX_VALUE: usize = 256;
 
@@ -299,7 +301,7 @@ fn field<'a>(text: &'a str, name: &str) -> Result<(&'a str, &'a str), ()> {
 
 /// Takes `name=` off the front; the value is all that is left.
 fn rest(text: &str, name: &str) -> Result<String, ()> {
-    text.strip_prefix(name).and_then(|text| text.strip_prefix('=')).map(str::to_owned).ok_or(())
+    text.strip_prefix(name).and_then(|text| text.strip_prefix('=')).map(named).ok_or(())
 }
 
 fn number(text: &str) -> Result<i64, ()> {

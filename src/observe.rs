@@ -259,7 +259,7 @@ impl<'a> Observer<'a> {
             .ok_or_else(|| nonsense("the answer contains no tags of this health check"))?;
         let tags = set.tags().iter();
         Ok(tags
-            .filter_map(|tag| Some((tag.key()?.to_owned(), named(tag.value().unwrap_or_default()))))
+            .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
             .collect())
     }
 
@@ -312,5 +312,5 @@ pub fn memory_of(tags: &Tags) -> Result<Memory, ReadFailure> {
 }
 
 fn nonsense(detail: &str) -> ReadFailure {
-    ReadFailure { cause: Cause::Other, detail: detail.to_owned() }
+    ReadFailure { cause: Cause::Other, detail: named(detail) }
 }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::text::named;
+
 /// What an observation says of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Health {
@@ -48,7 +50,7 @@ macro_rules! statuses {
                 let text = text.trim().to_ascii_lowercase().replace('_', "-");
                 match text.as_str() {
                     $($text => Self::$variant,)+
-                    _ => Self::Unrecognised(text),
+                    _ => Self::Unrecognised(named(&text)),
                 }
             }
 

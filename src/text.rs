@@ -6,10 +6,11 @@ pub fn folded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_bidirectional(c) { ' ' } else { c }).collect()
 }
 
-/// What AWS calls something, or holds for somebody: no name, status or tag of it is longer. A tag's value has the most;
-/// source: `Value` of `Tag` in the Route 53 API.
+/// What AWS calls something, fit to be shown. Nothing that AWS names is longer than a record; source: `Name` of
+/// `ResourceRecordSet` in the Route 53 API. It is for what is kept, after it was understood: folding before that could
+/// make sense of what makes none.
 pub fn named(text: &str) -> String {
-    cut(&folded(text), 256)
+    cut(&folded(text), 1024)
 }
 
 /// Characters that change the direction of the text around them, and separators that end a line or a paragraph.

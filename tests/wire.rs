@@ -21,7 +21,7 @@ use rds_route53_failover::clock::{Clock, reserve};
 use rds_route53_failover::config::Config;
 use rds_route53_failover::model::{Cause, CheckState, Evidence, HealthCheck, Instance, Reading};
 use rds_route53_failover::observe::{Observer, Probers};
-use rds_route53_failover::status::Status;
+use rds_route53_failover::status::{Health, Status};
 use serde_json::json;
 
 const CHECK: &str = "11111111-2222-3333-4444-555555555555";
@@ -115,6 +115,22 @@ fn cause<T: std::fmt::Debug>(reading: Reading<T>) -> Cause {
         Reading::Unknown(failure) => failure.cause,
         Reading::Known(_) | Reading::Missing => panic!("{reading:?}"),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_is_understood_before_it_is_made_fit_to_be_shown() {
+    let (seen, _) = primary(vec![instance(PRIMARY, "failed\u{202e}")]).await;
+    let status = &seen.known().unwrap().status;
+    assert_eq!(status.health(), Health::Hold, "nothing says that it failed");
+    assert!(!status.as_str().contains('\u{202e}'), "{status:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_made_at_the_end_of_time_is_not_the_one_that_failed() {
+    let (status, body) = instance(PRIMARY, "available");
+    let made = "<InstanceCreateTime>9999-12-31T23:59:59Z</InstanceCreateTime></DBInstance>";
+    let (seen, _) = primary(vec![(status, body.replace("</DBInstance>", made))]).await;
+    assert!(seen.known().unwrap().was_created_after(Timestamp::now()));
 }
 
 #[tokio::test(start_paused = true)]

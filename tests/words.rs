@@ -144,13 +144,6 @@ async fn a_number_at_the_end_of_its_range_is_no_reason_to_move_or_to_promote() {
     let failure = tick_fails(&rig, "HealthCheckUnreadable").await;
     assert!(failure.message.contains("no health check with a version"), "{failure}");
     assert_eq!(writes(&rig), 0);
-    // A primary that was made at the end of time was not there when traffic moved: nothing goes back to it.
-    let rig = Rig::new(world_with("failed"), &[]);
-    tick_does(&rig, "fail-over", "primary-unhealthy", &[RouteToSecondary]).await;
-    rig.emulator.world().set_status(PRIMARY, "available");
-    rig.emulator.world().instance_mut(PRIMARY).unwrap().created = jiff::Timestamp::MAX;
-    rig.wait(seconds(3600)).await;
-    tick_does(&rig, "stay", "primary-recreated", &[]).await;
     // A lag beyond all measure.
     let mut w = world();
     w.set_replica_lag(REPLICA, Some(f64::MAX));
@@ -184,10 +177,16 @@ async fn an_answer_without_a_set_of_tags_is_not_a_check_without_tags() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tag_of_a_person_can_not_forge_a_line_of_the_message() {
-    let mut w = world();
-    w.console_set_tag(CHECK, "failover:routed", "what is this");
-    w.console_set_flags(CHECK, true, true);
-    let rig = Rig::new(w, &[]);
-    let failure = tick_fails(&rig, "MemoryUnreadable").await;
-    assert!(failure.message.contains("failover:routed holds `what is this`"), "{failure}");
+    for (value, shown) in [
+        ("what is this", "what is this"),
+        // Folded before it is read, it would be a claim.
+        ("version=2\tby=auto at=2026-01-31T12:00:00Z reason=x", "version=2 by=auto"),
+    ] {
+        let mut w = world();
+        w.console_set_tag(CHECK, "failover:routed", value);
+        w.console_set_flags(CHECK, true, true);
+        let rig = Rig::new(w, &[]);
+        let failure = tick_fails(&rig, "MemoryUnreadable").await;
+        assert!(failure.message.contains(&format!("failover:routed holds `{shown}")), "{failure}");
+    }
 }

@@ -83,7 +83,7 @@ class Emulator:
 class TlsRelay:
     """TLS in front of a plain server, with a chain of RSA certificates as AWS's endpoints have.
 
-    `ca` vouches for it, among as many other roots as Lambda has.
+    `ca` vouches for it, among the other roots that botocore carries.
     """
 
     def __init__(self, port, folder):

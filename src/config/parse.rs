@@ -145,11 +145,11 @@ fn is_label(label: &str) -> bool {
 }
 
 /// The text without the user and the password of any URL in it: what is shown ends up in a log. A password may hold a
-/// slash, a comma or another address, so all up to the last `@` goes.
+/// slash, a comma or another address, so all between the first scheme and the last `@` goes.
 pub(super) fn without_secrets(text: &str) -> String {
     let Some(at) = text.rfind('@') else { return text.to_owned() };
-    let begin = text[..at].find("://").map_or(0, |scheme| scheme + 3);
-    format!("{}***{}", &text[..begin], &text[at..])
+    let scheme = ["http://", "https://", "tcp://"].into_iter().find(|scheme| text.starts_with(scheme));
+    format!("{}***{}", scheme.unwrap_or_default(), &text[at..])
 }
 
 /// A name that a report, a metric and a message can carry.

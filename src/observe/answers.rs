@@ -32,12 +32,10 @@ pub(super) fn instance(found: &DbInstance, id: &InstanceRef) -> Option<Instance>
                 .map(|source| Source::Other(named(source)))
         });
     Some(Instance {
-        status: Status::parse(&named(found.db_instance_status()?)),
+        status: Status::parse(found.db_instance_status()?),
         source,
-        // A time that can't be is not one that is absent: it must not pass for the instance's that failed.
-        created: found.instance_create_time().map(|time| {
-            timestamp(time).unwrap_or(if time.secs() < 0 { Timestamp::MIN } else { Timestamp::MAX })
-        }),
+        // A time that can't be is not one that is absent: the instance must not pass for the one that failed.
+        created: found.instance_create_time().map(|time| timestamp(time).unwrap_or(Timestamp::MAX)),
         multi_az: found.multi_az() == Some(true),
         endpoint: found
             .endpoint()

@@ -116,7 +116,7 @@ impl Observer<'_> {
 
 fn plain(name: &str) -> String {
     // Route 53 writes the asterisk of a wildcard as an octal code.
-    named(name).trim_end_matches('.').to_ascii_lowercase().replace("\\052", "*")
+    named(&name.trim_end_matches('.').to_ascii_lowercase().replace("\\052", "*"))
 }
 
 fn values(set: &ResourceRecordSet) -> Vec<String> {

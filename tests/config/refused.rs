@@ -171,6 +171,8 @@ fn a_password_in_an_endpoint_is_refused_and_shown_nowhere() {
         "http://user:p://pw@h.example/",
         "http://user:p,http://pw@h.example/",
         "user:pw@h.example://",
+        "user:pw@h.example:5432,http://a.example/,http://user:pw@h.example/",
+        "user:pw://pw@h.example",
         "http://a.example/,http://user:p?#pw@h.example/,tcp://b.example:1",
     ] {
         for name in ["HEALTH_ENDPOINTS", "SECONDARY_ENDPOINTS"] {

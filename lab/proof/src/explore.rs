@@ -127,3 +127,29 @@ pub fn replay(case: &Case, steps: &[Step]) -> (Vec<String>, Result<(), String>) 
     let run = schedule::run(case, steps, &mut |_| false);
     (run.trace, run.ending.unwrap_or(Ok(())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begins_in_place_of_a(case: &str, begun: &[Step]) -> bool {
+        let case = cases().into_iter().find(|found| found.name == case);
+        let point = |taken: &Step| schedule::Point {
+            taken: *taken,
+            possible: Vec::new(),
+            key: 0,
+            spent: 0,
+            disturbed: false,
+        };
+        let before: Vec<_> = begun.iter().map(point).collect();
+        case.is_some_and(|case| is_mirrored(Step::Call(1, 1, None), &case, &before))
+    }
+
+    #[test]
+    fn only_an_order_whose_mirror_is_run_is_left_out() {
+        assert!(begins_in_place_of_a("two failovers", &[]));
+        assert!(begins_in_place_of_a("two failovers, promotion, flags set by hand", &[Step::Person]));
+        assert!(!begins_in_place_of_a("two failovers", &[Step::Call(0, 1, None)]));
+        assert!(!begins_in_place_of_a("failover and a requested failover", &[]));
+    }
+}

@@ -64,7 +64,7 @@ fn an_order_and_its_mirror_end_alike() {
     let mirror = steps.map(|(who, nth, disturbance)| Step::Call(1 - who, nth, disturbance));
     let (trace, judged) = replay(&case, &order);
     let (mirrored, judged_mirror) = replay(&case, &mirror);
-    // How they ended is told in the order of their names, and a claim has the name of its invocation: the calls have not.
+    // Only the lines of calls are compared: results are listed by name, and a claim carries its invocation's name.
     let exchanged = |line: &String| match line.split_at_checked(1)? {
         ("A", rest) => Some(format!("B{rest}")),
         ("B", rest) => Some(format!("A{rest}")),

@@ -24,7 +24,7 @@ struct Options {
     /// No crash, no lost answer, no throttle.
     #[arg(long)]
     undisturbed: bool,
-    /// The invocations begin in the order of the case.
+    /// Calls that an invocation makes side by side go through as they were asked.
     #[arg(long)]
     in_order: bool,
     #[arg(long, default_value_t = 2)]
