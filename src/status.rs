@@ -50,7 +50,8 @@ macro_rules! statuses {
                 let text = text.trim().to_ascii_lowercase().replace('_', "-");
                 match text.as_str() {
                     $($text => Self::$variant,)+
-                    _ => Self::Unrecognised(named(&text)),
+                    // No status holds a space or a control character: what has one must not be shown as one that has none.
+                    _ => Self::Unrecognised(named(&text).replace(' ', "?")),
                 }
             }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 8] = ["model", "status", "memory", "policy", "diagnosis", "replica", "lag", "decide"];
+const PURE: [&str; 9] =
+    ["model", "status", "memory", "policy", "diagnosis", "replica", "lag", "text", "decide"];
 const IMPURE: [&str; 10] = [
     "aws_",
     "crate::aws",
