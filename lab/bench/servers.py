@@ -6,7 +6,6 @@ import json
 import pathlib
 import re
 import ssl
-import subprocess
 import time
 
 import botocore
